@@ -1,0 +1,61 @@
+//! The first process of a virtual machine: mounts what a Linux has, runs the kernel tests, says how
+//! they ended, and turns the machine off. Its arguments go to the test program.
+#![expect(clippy::print_stdout, reason = "the console is all there is")]
+
+use std::{fs, process::Command};
+
+use anyhow::Context as _;
+use nix::{
+    mount::{MsFlags, mount},
+    sys::reboot::{RebootMode, reboot},
+};
+
+fn main() {
+    let verdict = match run() {
+        Ok(true) => "passed",
+        Ok(false) => "failed",
+        Err(error) => {
+            println!("init: {error:#}");
+            "failed"
+        }
+    };
+    println!("verdict: {verdict}");
+    // Does not return; if it does, the kernel ends with its first process.
+    let _ = reboot(RebootMode::RB_POWER_OFF);
+}
+
+fn run() -> anyhow::Result<bool> {
+    set_up()?;
+    let status = Command::new("/kernel-tests")
+        .args(["--test-threads=2"])
+        .args(std::env::args().skip(1))
+        .env("CONNTRACER", "/conntracer")
+        .env("PEER", "/peer")
+        .env("RUST_BACKTRACE", "1")
+        .status()
+        .context("cannot run the tests")?;
+    Ok(status.success())
+}
+
+fn set_up() -> anyhow::Result<()> {
+    for (kind, at) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("tmpfs", "/tmp"),
+        ("cgroup2", "/sys/fs/cgroup"),
+        ("bpf", "/sys/fs/bpf"),
+        ("securityfs", "/sys/kernel/security"),
+    ] {
+        mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>)
+            .with_context(|| format!("cannot mount {at}"))?;
+    }
+    fs::create_dir_all("/etc")?;
+    fs::write(
+        "/etc/passwd",
+        "root:x:0:0::/:\nalice:x:1000:1000::/:\nweb:x:1234:1234::/:\n",
+    )?;
+    fs::write("/etc/services", "http 80/tcp\n")?;
+    nix::unistd::sethostname("testhost")?;
+    Ok(())
+}

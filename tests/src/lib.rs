@@ -1,0 +1,38 @@
+//! What the tests share: a tracer to watch, namespaces and processes to watch it with.
+//!
+//! Nothing here sleeps: a test waits for the record it expects, with a deadline.
+
+pub mod bpf;
+pub mod cgroup;
+pub mod netns;
+pub mod peer;
+pub mod record;
+pub mod rung;
+pub mod tracer;
+
+use std::{path::PathBuf, time::Duration};
+
+/// How long a test waits for what it expects. Emulated machines are ten times slower.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program under test.
+#[must_use]
+pub fn conntracer() -> PathBuf {
+    program("CONNTRACER", "conntracer")
+}
+
+/// The program that makes connections.
+#[must_use]
+pub fn peer() -> PathBuf {
+    program("PEER", "peer")
+}
+
+/// A program named by the environment, or built beside this one.
+fn program(variable: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let own = std::env::current_exe().unwrap_or_default();
+    let directory = own.ancestors().nth(2).map(PathBuf::from);
+    directory.unwrap_or_default().join(name)
+}

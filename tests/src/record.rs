@@ -1,0 +1,47 @@
+//! A record as the tests look at it.
+
+use serde_json::Value;
+
+/// One line of `-o json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record(pub Value);
+
+impl Record {
+    /// The value at a path such as `process.parent.name`; null where there is none.
+    #[must_use]
+    pub fn at(&self, path: &str) -> &Value {
+        path.split('.')
+            .fold(&self.0, |value, key| value.get(key).unwrap_or(&Value::Null))
+    }
+
+    /// Text at a path; empty where there is none.
+    #[must_use]
+    pub fn text(&self, path: &str) -> &str {
+        self.at(path).as_str().unwrap_or_default()
+    }
+
+    /// A number at a path.
+    #[must_use]
+    pub fn number(&self, path: &str) -> Option<u64> {
+        self.at(path).as_u64()
+    }
+
+    /// What it tells.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        self.text("event")
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.text("id")
+    }
+
+    /// Whether a port is at either end.
+    #[must_use]
+    pub fn has_port(&self, port: u16) -> bool {
+        let port = Some(u64::from(port));
+        self.number("local.port") == port || self.number("remote.port") == port
+    }
+}

@@ -1,0 +1,299 @@
+//! A conntracer to watch.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Instant,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{DEADLINE, conntracer, netns::Netns, peer, record::Record, rung::Rung};
+
+/// A running conntracer whose JSON records are gathered.
+#[derive(Debug)]
+pub struct Tracer {
+    child: Child,
+    /// Kills it if the test does not end it.
+    guard: Child,
+    seen: Arc<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    records: Mutex<Records>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Records {
+    all: Vec<Record>,
+    has_ended: bool,
+}
+
+/// What a conntracer left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// All its records.
+    pub records: Vec<Record>,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+impl Tracer {
+    /// Starts one with these flags and waits until nothing is missed any more.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start(flags: &[&str]) -> Self {
+        let tracer = Self::spawn(flags);
+        tracer.wait("start", |record| record.event() == "start");
+        tracer
+    }
+
+    fn spawn(flags: &[&str]) -> Self {
+        let mut child = Command::new(conntracer())
+            .args(["-o", "json", "--duration", "10m"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", conntracer().display()));
+        let guard = Command::new(peer())
+            .args(["guard", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", peer().display()));
+        let stdout = child.stdout.take().unwrap_or_else(|| unreachable!());
+        let seen = Arc::new(Seen::default());
+        let gathered = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let record = serde_json::from_str(&line)
+                    .unwrap_or_else(|error| panic!("`{line}` is not JSON: {error}"));
+                gathered.lock().all.push(Record(record));
+                gathered.changed.notify_all();
+            }
+            gathered.lock().has_ended = true;
+            gathered.changed.notify_all();
+        });
+        Self { child, guard, seen }
+    }
+
+    /// One for a namespace, on a rung.
+    #[must_use]
+    pub fn on(rung: Rung, netns: &Netns, flags: &[&str]) -> Self {
+        let inode = netns.inode().to_string();
+        let mut all = vec!["--hooks", rung.hooks(), "--netns", &inode];
+        all.extend(flags);
+        Self::start(&all)
+    }
+
+    /// The one that all tests of this process share for the shared namespace.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn shared(rung: Rung) -> &'static Self {
+        static SHARED: OnceLock<Mutex<HashMap<Rung, &'static Tracer>>> = OnceLock::new();
+        let mut shared = SHARED
+            .get_or_init(Mutex::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        shared
+            .entry(rung)
+            .or_insert_with(|| Box::leak(Box::new(Self::on(rung, Netns::shared(), &[]))))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The first record that is wanted; waits for it.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub fn wait(&self, what: &str, is_wanted: impl Fn(&Record) -> bool) -> Record {
+        self.wait_for(1, what, is_wanted).remove(0)
+    }
+
+    /// The first `count` records that are wanted; waits for them.
+    ///
+    /// # Panics
+    /// If they do not come.
+    pub fn wait_for(
+        &self,
+        count: usize,
+        what: &str,
+        is_wanted: impl Fn(&Record) -> bool,
+    ) -> Vec<Record> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut records = self.seen.lock();
+        let mut found: Vec<Record> = Vec::new();
+        let mut looked_at = 0;
+        loop {
+            let new = records.all.iter().skip(looked_at);
+            found.extend(new.filter(|record| is_wanted(record)).cloned());
+            looked_at = records.all.len();
+            if found.len() >= count {
+                found.truncate(count);
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !records.has_ended && !left.is_zero(),
+                "no {what} came; what came is {:#?}",
+                records.all
+            );
+            records = self
+                .seen
+                .changed
+                .wait_timeout(records, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// The record of an event with a port at either end and a process.
+    pub fn event(&self, event: &str, port: u16, pid: u64) -> Record {
+        self.wait(&format!("{event} of port {port} by {pid}"), |record| {
+            record.event() == event
+                && record.has_port(port)
+                && record.number("process.pid") == Some(pid)
+        })
+    }
+
+    /// All records so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.seen.lock().all.clone()
+    }
+
+    /// The records of one connection so far.
+    #[must_use]
+    pub fn of(&self, id: &str) -> Vec<Record> {
+        let mut records = self.records();
+        records.retain(|record| record.id() == id);
+        records
+    }
+
+    /// The words of the events of one connection so far.
+    #[must_use]
+    pub fn events_of(&self, id: &str) -> Vec<String> {
+        let records = self.of(id);
+        records.iter().map(|r| r.event().to_owned()).collect()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap_or_default());
+        kill(pid, signal).unwrap_or_else(|error| panic!("conntracer is gone: {error}"));
+    }
+
+    /// Asks it to end, and waits for that.
+    #[must_use]
+    pub fn stop(self) -> Finished {
+        self.signal(Signal::SIGINT);
+        self.end()
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    #[must_use]
+    pub fn end(mut self) -> Finished {
+        let mut stderr = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            // What is not UTF-8 would be a defect that the tests of the output find.
+            let _ = pipe.read_to_string(&mut stderr);
+        }
+        let status = self
+            .child
+            .wait()
+            .unwrap_or_else(|error| panic!("cannot wait for conntracer: {error}"));
+        // Before somebody else gets the process id.
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+        let mut records = self.seen.lock();
+        while !records.has_ended {
+            records = self
+                .seen
+                .changed
+                .wait(records)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        Finished {
+            records: records.all.clone(),
+            status,
+            stderr,
+        }
+    }
+}
+
+impl Seen {
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Finished {
+    /// The last record.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn stop(&self) -> &Record {
+        let last = self.records.last();
+        match last {
+            Some(stop) if stop.event() == "stop" => stop,
+            other => panic!("the last record is {other:?}; stderr: {}", self.stderr),
+        }
+    }
+
+    /// Asserts that the totals add up as the contract says.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub fn assert_totals_add_up(&self) {
+        let stop = self.stop();
+        let number = |path: &str| stop.number(path).unwrap_or_default();
+        let lost: u64 = stop
+            .at("kernel.lost")
+            .as_object()
+            .map(|lost| lost.values().filter_map(serde_json::Value::as_u64).sum())
+            .unwrap_or_default();
+        assert_eq!(
+            number("kernel.seen"),
+            number("kernel.selected_out")
+                + lost
+                + number("kernel.undecodable")
+                + number("kernel.delivered"),
+            "{stop:?}"
+        );
+        assert_eq!(number("output.delivered"), number("kernel.delivered"));
+        assert_eq!(
+            number("output.delivered") + number("output.derived"),
+            number("output.suppressed") + number("output.written"),
+            "{stop:?}"
+        );
+        assert_eq!(number("output.written"), self.records.len() as u64);
+        for (record, seq) in self.records.iter().zip(1..) {
+            assert_eq!(record.number("seq"), Some(seq));
+        }
+    }
+}

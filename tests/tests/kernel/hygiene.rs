@@ -1,0 +1,59 @@
+//! The host is as it was.
+
+use nix::sys::signal::Signal;
+use tracer_tests::{
+    bpf::{Forbids, programs},
+    cgroup::Cgroup,
+    netns::Netns,
+    on_every_rung,
+    peer::Peer,
+    rung::Rung,
+    tracer::Tracer,
+};
+
+on_every_rung!(nothing_stays_after_a_kill);
+
+/// Names of our programs in the kernel, with the ids of those that belong to one tracer.
+fn nothing_stays_after_a_kill(rung: Rung) {
+    let netns = Netns::new();
+    let cgroup = Cgroup::new(&format!(
+        "/conntracer-kill-{}-{}",
+        std::process::id(),
+        rung as u8
+    ));
+    let directory = cgroup.directory();
+    let _forbids = Forbids::connects(&directory);
+    let before = programs();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let tracer = Tracer::on(rung, &netns, &[]);
+    let ours: Vec<u32> = programs()
+        .into_keys()
+        .filter(|id| !before.contains_key(id))
+        .collect();
+    assert!(!ours.is_empty());
+    tracer.signal(Signal::SIGKILL);
+    let finished = tracer.end();
+    assert!(!finished.status.success());
+    // The kernel frees programs when their last user is gone, which may be a moment later.
+    let deadline = std::time::Instant::now() + tracer_tests::DEADLINE;
+    loop {
+        let now = programs();
+        let left: Vec<&String> = ours.iter().filter_map(|id| now.get(id)).collect();
+        if left.is_empty() {
+            break;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "still there: {left:?}"
+        );
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        std::fs::read_to_string("/proc/self/mounts").unwrap(),
+        mounts
+    );
+    // The program of somebody else still works.
+    let mut client = Peer::start(&netns, &["--cgroup", &directory, "refused", "127.0.0.1:9"]);
+    assert_eq!(client.line(), nix::libc::EPERM.to_string());
+    client.finish();
+}

@@ -1,0 +1,31 @@
+//! The bytes that cross the kernel boundary, and nothing else.
+//!
+//! Both halves of conntracer depend on this crate: `tracer-ebpf` writes these structures, the user
+//! half reads them. Everything here is plain integers and byte arrays with no padding, so that any
+//! bytes can be decoded and no uninitialised kernel memory can leave through a gap; the derives of
+//! `zerocopy` make the compiler prove it.
+#![no_std]
+
+mod address;
+mod connection;
+mod counters;
+mod frame;
+mod identity;
+mod name;
+mod offsets;
+mod process;
+mod selection;
+mod settings;
+
+pub use address::Address;
+pub use connection::{Attribution, Connection, ConnectionFrame, Detail, Direction, sock_flag, tcp};
+pub use counters::{Cell, Counted};
+pub use frame::{Header, Kind};
+pub use identity::{Identity, identity_flag};
+pub use name::Name;
+pub use offsets::Offsets;
+pub use process::{
+    ARGS_MAX, CGROUP_PATH_MAX, CgroupFrame, EXE_MAX, ExecFrame, ExitFrame, ForkFrame, exec_flag,
+};
+pub use selection::{CgroupPrefix, Predicates, Selection, Sets, net_bit, satisfied};
+pub use settings::Settings;

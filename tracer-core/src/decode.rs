@@ -1,0 +1,201 @@
+//! Frames from the ring, checked and given types.
+
+use std::fmt;
+
+use tracer_abi::{
+    CgroupFrame, ConnectionFrame, Direction, ExecFrame, ExitFrame, ForkFrame, Header, Kind,
+    exec_flag,
+};
+use zerocopy::FromBytes;
+
+use crate::{record::Event, text::lossy};
+
+/// A frame that made sense.
+#[derive(Clone, Debug)]
+pub enum Frame {
+    /// Something happened to a connection or listener.
+    Connection(Event, ConnectionFrame),
+    /// A process executed a program.
+    Exec(Exec),
+    /// A process was forked.
+    Fork(ForkFrame),
+    /// A process ended.
+    Exit(ExitFrame),
+    /// A cgroup was made.
+    Cgroup(Cgroup),
+}
+
+/// An exec frame with its strings.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    /// The fixed part.
+    pub fixed: ExecFrame,
+    /// Path of the executable; empty if it could not be read.
+    pub exe: String,
+    /// Arguments; `None` if they could not be read.
+    pub args: Option<Vec<String>>,
+}
+
+/// A cgroup frame with its path.
+#[derive(Clone, Debug)]
+pub struct Cgroup {
+    /// The fixed part.
+    pub fixed: CgroupFrame,
+    /// Path in its hierarchy.
+    pub path: String,
+}
+
+/// Why a frame makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Shorter than its kind needs.
+    Short {
+        /// Kind of frame.
+        kind: u16,
+        /// Bytes there are.
+        len: usize,
+    },
+    /// A kind that no program writes.
+    UnknownKind(u16),
+    /// A field has a value that no program writes.
+    BadField {
+        /// Kind of frame.
+        kind: u16,
+        /// Name of the field.
+        field: &'static str,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short { kind, len } => write!(f, "a frame of kind {kind} has only {len} bytes"),
+            Self::UnknownKind(kind) => write!(f, "unknown kind of frame {kind}"),
+            Self::BadField { kind, field } => {
+                write!(f, "a frame of kind {kind} has a senseless {field}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// The kind of a frame, if it has as much as a header.
+#[must_use]
+pub fn kind_of(bytes: &[u8]) -> Option<u16> {
+    Header::read_from_prefix(bytes)
+        .ok()
+        .map(|(header, _)| header.kind)
+}
+
+/// Bytes of a frame that carry data; what lies behind them is left over from earlier frames.
+#[must_use]
+pub fn used(bytes: &[u8]) -> &[u8] {
+    let len = Header::read_from_prefix(bytes).map_or(0, |(header, _)| header.len as usize);
+    bytes.get(..len).unwrap_or(bytes)
+}
+
+/// Decodes one frame. Any bytes are safe to give.
+pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let kind = kind_of(bytes).ok_or(DecodeError::Short {
+        kind: u16::MAX,
+        len: bytes.len(),
+    })?;
+    match kind {
+        Kind::CONNECT => connection(Event::Connect, bytes),
+        Kind::ESTABLISHED => connection(Event::Established, bytes),
+        Kind::FAILED => connection(Event::Failed, bytes),
+        Kind::ACCEPT => connection(Event::Accept, bytes),
+        Kind::CLOSE => connection(Event::Close, bytes),
+        Kind::LISTEN => connection(Event::Listen, bytes),
+        Kind::UNLISTEN => connection(Event::Unlisten, bytes),
+        Kind::EXEC => exec(bytes),
+        Kind::FORK => Ok(Frame::Fork(fixed(kind, bytes)?.0)),
+        Kind::EXIT => Ok(Frame::Exit(fixed(kind, bytes)?.0)),
+        Kind::CGROUP => cgroup(bytes),
+        unknown => Err(DecodeError::UnknownKind(unknown)),
+    }
+}
+
+/// The fixed part of a frame and what follows it.
+fn fixed<T: FromBytes>(kind: u16, bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+    T::read_from_prefix(bytes).map_err(|_| DecodeError::Short {
+        kind,
+        len: bytes.len(),
+    })
+}
+
+fn connection(event: Event, bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (frame, _) = ConnectionFrame::read_from_prefix(bytes).map_err(|_| DecodeError::Short {
+        kind: kind_of(bytes).unwrap_or(u16::MAX),
+        len: bytes.len(),
+    })?;
+    let bad = |field| DecodeError::BadField {
+        kind: frame.header.kind,
+        field,
+    };
+    if !matches!(frame.connection.family, 4 | 6) {
+        return Err(bad("family"));
+    }
+    if frame.connection.direction > Direction::LISTENING {
+        return Err(bad("direction"));
+    }
+    Ok(Frame::Connection(event, frame))
+}
+
+fn exec(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (fixed, tail): (ExecFrame, _) = fixed(Kind::EXEC, bytes)?;
+    let short = DecodeError::Short {
+        kind: Kind::EXEC,
+        len: bytes.len(),
+    };
+    let (path, behind) = tail.split_at_checked(fixed.exe_len as usize).ok_or(short)?;
+    let args = behind.get(..fixed.args_len as usize).ok_or(short)?;
+    let is_readable = fixed.flags & exec_flag::ARGS_UNREADABLE == 0;
+    Ok(Frame::Exec(Exec {
+        exe: path_of(path, fixed.flags),
+        args: is_readable.then(|| arguments(args)),
+        fixed,
+    }))
+}
+
+/// Puts the components of a path, last one first, each with a zero byte, into their order.
+fn path_of(components: &[u8], flags: u32) -> String {
+    let components: Vec<&[u8]> = components
+        .split(|byte| *byte == 0)
+        .filter(|component| !component.is_empty())
+        .collect();
+    let mut path = Vec::new();
+    if flags & exec_flag::EXE_TRUNCATED != 0 {
+        path.extend_from_slice(b"...");
+    }
+    for component in components.iter().rev() {
+        path.push(b'/');
+        path.extend_from_slice(component);
+    }
+    lossy(&path)
+}
+
+/// Splits arguments, each ended by a zero byte; the last may be cut off.
+#[must_use]
+pub fn arguments(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.split(|byte| *byte == 0).map(lossy).collect()
+}
+
+fn cgroup(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (fixed, tail): (CgroupFrame, _) = fixed(Kind::CGROUP, bytes)?;
+    let path = tail
+        .get(..fixed.path_len as usize)
+        .ok_or(DecodeError::Short {
+            kind: Kind::CGROUP,
+            len: bytes.len(),
+        })?;
+    Ok(Frame::Cgroup(Cgroup {
+        path: lossy(path.split(|byte| *byte == 0).next().unwrap_or_default()),
+        fixed,
+    }))
+}

@@ -1,0 +1,27 @@
+//! What conntracer makes of the kernel's frames.
+//!
+//! The way of a frame: [`decode`] → attribute ([`attribution`], with [`process`], [`cgroup`] and
+//! [`connections`] as its memory) → [`select`] → enrich ([`scope`], [`service`]) → [`format`].
+//! [`pipeline`] leads it along. Nothing here does I/O, reads a clock or knows aya: whatever the
+//! machine has to say comes in as a [`fact`], so that a [`recording`] of frames and facts gives the
+//! same records again anywhere.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod attribution;
+pub mod cgroup;
+pub mod clock;
+pub mod connections;
+pub mod decode;
+pub mod fact;
+pub mod format;
+pub mod outcome;
+pub mod pipeline;
+pub mod process;
+pub mod record;
+pub mod recording;
+pub mod scope;
+pub mod select;
+pub mod service;
+pub mod text;
+pub mod totals;

@@ -1,0 +1,289 @@
+//! Who the processes of the machine are, and were.
+//!
+//! Followed from exec, fork and exit frames; `/proc` fills in what was there before. A process that
+//! is gone stays known for a while, and as long as a descendant or a connection refers to it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use tracer_abi::{ForkFrame, Identity, exec_flag};
+
+use crate::{clock::NS_PER_TICK, decode::Exec, fact, text::lossy};
+
+/// What names a process within a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Process id.
+    pub pid: u32,
+    /// Start, in ticks of 10 ms since boot: `/proc` knows no better.
+    pub start_ticks: u64,
+}
+
+impl Key {
+    /// From the kernel's nanoseconds.
+    #[must_use]
+    pub fn new(pid: u32, start_ns: u64) -> Self {
+        Self {
+            pid,
+            start_ticks: start_ns / NS_PER_TICK,
+        }
+    }
+
+    /// Of the process that acted.
+    #[must_use]
+    pub fn of(identity: &Identity) -> Self {
+        Self::new(identity.tgid, identity.start_ns)
+    }
+}
+
+/// A program that a process ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Path of the executable; empty: not known.
+    pub exe: String,
+    /// Arguments; `None`: not known.
+    pub args: Option<Vec<String>>,
+    /// There were more arguments.
+    pub args_truncated: bool,
+    /// The executable has no name in any file system.
+    pub exe_deleted: bool,
+    /// Controlling terminal; empty: none.
+    pub tty: String,
+}
+
+/// A process while it ran one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// What names it.
+    pub key: Key,
+    /// Its name; empty: not known.
+    pub name: String,
+    /// The program.
+    pub image: Arc<Image>,
+    /// Who started it, as it was then.
+    pub parent: Option<Arc<Process>>,
+}
+
+/// How many programs one process is remembered to have run. Frames are in order, so what is asked
+/// for is nearly always the newest.
+const VERSIONS_MAX: usize = 4;
+/// How long a process stays known after its end, nanoseconds.
+const GRACE_NS: u64 = 60_000_000_000;
+/// How many processes are remembered at most; beyond it, those that ended first are forgotten.
+const ENTRIES_MAX: usize = 65_536;
+
+/// One process and the programs it ran.
+#[derive(Debug, Default)]
+struct Entry {
+    /// With their exec ids, oldest first. `None`: as `/proc` showed it, which has no exec id.
+    versions: Vec<(Option<u64>, Arc<Process>)>,
+}
+
+impl Entry {
+    fn push(&mut self, exec_id: Option<u64>, process: Arc<Process>) {
+        if self.versions.len() == VERSIONS_MAX {
+            self.versions.remove(0);
+        }
+        self.versions.push((exec_id, process));
+    }
+
+    fn newest(&self) -> Option<&Arc<Process>> {
+        self.versions.last().map(|(_, process)| process)
+    }
+
+    /// The process as it was while it ran the program of this exec id.
+    fn version(&self, exec_id: u64) -> Option<&Arc<Process>> {
+        self.versions
+            .iter()
+            .rev()
+            .find(|(id, _)| id.is_none_or(|id| id <= exec_id))
+            .or_else(|| self.versions.first())
+            .map(|(_, process)| process)
+    }
+}
+
+/// All processes that are known.
+#[derive(Debug, Default)]
+pub struct Processes {
+    entries: HashMap<Key, Entry>,
+    /// The newest process of each id, for `/proc` names parents by id alone.
+    newest: HashMap<u32, Key>,
+    /// Ended processes with the time of their end, oldest first.
+    ended: VecDeque<(u64, Key)>,
+}
+
+impl Processes {
+    /// Whether the process is known.
+    #[must_use]
+    pub fn knows(&self, key: Key) -> bool {
+        self.entries.contains_key(&key)
+    }
+
+    /// How many are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What `/proc` shows. What the kernel said itself is never overwritten by it.
+    pub fn learn(&mut self, fact: &fact::Process) {
+        let key = Key {
+            pid: fact.pid,
+            start_ticks: fact.start_ticks,
+        };
+        if self.knows(key) {
+            return;
+        }
+        let process = Process {
+            key,
+            name: fact.name.clone(),
+            image: Arc::new(Image {
+                exe: fact.exe.clone(),
+                args: fact.args.clone(),
+                args_truncated: fact.args_truncated,
+                exe_deleted: fact.exe_deleted,
+                tty: fact.tty.clone(),
+            }),
+            parent: self.newest_of(fact.parent),
+        };
+        self.add(None, process);
+    }
+
+    /// A process was forked: it is a copy of its parent.
+    pub fn fork(&mut self, frame: &ForkFrame) {
+        let parent_key = Key::new(frame.parent_tgid, frame.parent_start_ns);
+        let parent = self
+            .entries
+            .get(&parent_key)
+            .and_then(|entry| entry.version(frame.parent_exec_id))
+            .cloned();
+        let image = parent
+            .as_ref()
+            .map_or_else(Arc::default, |parent| parent.image.clone());
+        let process = Process {
+            key: Key::new(frame.child_tgid, frame.child_start_ns),
+            name: lossy(frame.comm.as_bytes()),
+            image,
+            parent,
+        };
+        self.add(Some(frame.child_exec_id), process);
+    }
+
+    /// A process executed a program.
+    pub fn exec(&mut self, frame: &Exec) {
+        let identity = &frame.fixed.identity;
+        let key = Key::of(identity);
+        let parent = match self.entries.get(&key).and_then(Entry::newest) {
+            Some(before) => before.parent.clone(),
+            None => self
+                .entries
+                .get(&Key::new(
+                    frame.fixed.parent_tgid,
+                    frame.fixed.parent_start_ns,
+                ))
+                .and_then(|entry| entry.version(frame.fixed.parent_exec_id))
+                .cloned(),
+        };
+        let process = Process {
+            key,
+            name: lossy(identity.comm.as_bytes()),
+            image: Arc::new(Image {
+                exe: frame.exe.clone(),
+                args: frame.args.clone(),
+                args_truncated: frame.fixed.flags & exec_flag::ARGS_TRUNCATED != 0,
+                exe_deleted: frame.fixed.flags & exec_flag::EXE_DELETED != 0,
+                tty: lossy(frame.fixed.tty.as_bytes()),
+            }),
+            parent,
+        };
+        self.add(Some(identity.exec_id), process);
+    }
+
+    fn add(&mut self, exec_id: Option<u64>, process: Process) {
+        let key = process.key;
+        self.newest.insert(key.pid, key);
+        self.entries
+            .entry(key)
+            .or_default()
+            .push(exec_id, Arc::new(process));
+        if self.entries.len() > ENTRIES_MAX {
+            self.forget_first();
+        }
+    }
+
+    /// A process ended. Its sockets are closed after this, so it stays known.
+    pub fn exit(&mut self, key: Key, time_ns: u64) {
+        if self.knows(key) {
+            self.ended.push_back((time_ns, key));
+        }
+        while let Some((ended_ns, _)) = self.ended.front()
+            && ended_ns + GRACE_NS < time_ns
+        {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, key)) = self.ended.pop_front() {
+            self.entries.remove(&key);
+            if self.newest.get(&key.pid) == Some(&key) {
+                self.newest.remove(&key.pid);
+            }
+        }
+    }
+
+    fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
+        let key = self.newest.get(&pid)?;
+        self.entries.get(key)?.newest().cloned()
+    }
+
+    /// The process that acted, while it ran the program it ran then. The name is the one it had at
+    /// that moment; a process that is not known has nothing but that.
+    #[must_use]
+    pub fn find(&self, identity: &Identity) -> Arc<Process> {
+        let key = Key::of(identity);
+        let name = lossy(identity.comm.as_bytes());
+        let known = self
+            .entries
+            .get(&key)
+            .and_then(|entry| entry.version(identity.exec_id));
+        match known {
+            Some(known) if known.name == name => known.clone(),
+            Some(known) => Arc::new(Process {
+                name,
+                ..(**known).clone()
+            }),
+            None => Arc::new(Process {
+                key,
+                name,
+                image: Arc::default(),
+                parent: None,
+            }),
+        }
+    }
+}
+
+/// The ancestors of a process, from its parent up to the session leader (included) or the first
+/// process of the machine.
+pub fn ancestors(process: &Process, session: u32) -> impl Iterator<Item = &Process> {
+    let mut next = process.parent.as_deref();
+    let mut is_done = false;
+    std::iter::from_fn(move || {
+        let ancestor = next.filter(|_| !is_done)?;
+        is_done = ancestor.key.pid == session;
+        next = ancestor.parent.as_deref();
+        Some(ancestor)
+    })
+    .take(ANCESTORS_MAX)
+}
+
+/// How long a list of ancestors may be.
+const ANCESTORS_MAX: usize = 32;

@@ -1,0 +1,320 @@
+//! Selection: which connections, and which of their records, were asked for.
+//!
+//! [`Test`]s on connections combine to all or any of them; tests on records (event, outcome) must
+//! hold in any case. What the kernel can decide is compiled to tables for it ([`Compiled`]); user
+//! space evaluates the same code over the same tables.
+
+mod compiled;
+mod ports;
+
+use std::{collections::BTreeMap, fmt};
+
+use ipnet::IpNet;
+use tracer_abi::{Connection, Predicates};
+
+pub use self::{compiled::Compiled, ports::Ports};
+use crate::{
+    cgroup::Cgroups,
+    outcome::Outcome,
+    record::{Direction, Event, Filter, Owner},
+    scope::Scopes,
+};
+
+/// One test on a connection: holds if one of its values fits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// `--port`: at either end.
+    Port(Ports),
+    /// `--local-port`
+    LocalPort(Ports),
+    /// `--remote-port`
+    RemotePort(Ports),
+    /// `--remote`
+    Remote(Vec<IpNet>),
+    /// `--external`
+    External,
+    /// `--protocol`
+    Protocol(Vec<Protocol>),
+    /// `--user`, by id.
+    User(Vec<u32>),
+    /// `--login`, by id.
+    Login(Vec<u32>),
+    /// `--cgroup`: beginnings of paths.
+    Cgroup(Vec<String>),
+    /// `--netns`, by inode number.
+    Netns(Vec<u32>),
+    /// `--pid`
+    Pid(Vec<u32>),
+    /// `--process`: names.
+    Process(Vec<String>),
+    /// `--exe`: patterns of paths.
+    Exe(Vec<glob::Pattern>),
+    /// `--direction`
+    Direction(Vec<Direction>),
+    /// `--container`: beginnings of ids.
+    Container(Vec<String>),
+}
+
+/// A protocol that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+}
+
+impl Protocol {
+    /// Its number on the wire.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// A test or its opposite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// The test.
+    pub test: Test,
+    /// `--not-…`
+    pub is_negated: bool,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Tests on connections.
+    pub terms: Vec<Term>,
+    /// One of them is enough.
+    pub any: bool,
+    /// `--event`; empty: all.
+    pub events: Vec<Event>,
+    /// `--not-event`
+    pub not_events: Vec<Event>,
+    /// `--outcome`; empty: all.
+    pub outcomes: Vec<Outcome>,
+    /// `--not-outcome`
+    pub not_outcomes: Vec<Outcome>,
+}
+
+/// What a test looks at.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The connection as the kernel has it.
+    pub connection: &'a Connection,
+    /// Its owner, where one is known.
+    pub owner: Option<&'a Owner>,
+    /// Its direction, where it is known.
+    pub direction: Option<Direction>,
+}
+
+impl Test {
+    /// The bit of the kernel's predicate; `None` for a test that needs user space.
+    #[must_use]
+    pub fn predicate(&self) -> Option<u32> {
+        match self {
+            Self::Port(_) => Some(Predicates::PORT),
+            Self::LocalPort(_) => Some(Predicates::LOCAL_PORT),
+            Self::RemotePort(_) => Some(Predicates::REMOTE_PORT),
+            Self::Remote(_) => Some(Predicates::REMOTE),
+            Self::External => Some(Predicates::EXTERNAL),
+            Self::Protocol(_) => Some(Predicates::PROTOCOL),
+            Self::User(_) => Some(Predicates::USER),
+            Self::Login(_) => Some(Predicates::LOGIN),
+            Self::Cgroup(_) => Some(Predicates::CGROUP),
+            Self::Netns(_) => Some(Predicates::NETNS),
+            Self::Pid(_)
+            | Self::Process(_)
+            | Self::Exe(_)
+            | Self::Direction(_)
+            | Self::Container(_) => None,
+        }
+    }
+
+    /// The name of its flag, without dashes.
+    #[must_use]
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Port(_) => "port",
+            Self::LocalPort(_) => "local-port",
+            Self::RemotePort(_) => "remote-port",
+            Self::Remote(_) => "remote",
+            Self::External => "external",
+            Self::Protocol(_) => "protocol",
+            Self::User(_) => "user",
+            Self::Login(_) => "login",
+            Self::Cgroup(_) => "cgroup",
+            Self::Netns(_) => "netns",
+            Self::Pid(_) => "pid",
+            Self::Process(_) => "process",
+            Self::Exe(_) => "exe",
+            Self::Direction(_) => "direction",
+            Self::Container(_) => "container",
+        }
+    }
+
+    fn values(&self) -> Vec<String> {
+        match self {
+            Self::Port(ports) | Self::LocalPort(ports) | Self::RemotePort(ports) => {
+                vec![ports.to_string()]
+            }
+            Self::Remote(networks) => strings(networks),
+            Self::External => Vec::new(),
+            Self::Protocol(protocols) => protocols.iter().map(|p| p.word().to_owned()).collect(),
+            Self::User(numbers)
+            | Self::Login(numbers)
+            | Self::Netns(numbers)
+            | Self::Pid(numbers) => strings(numbers),
+            Self::Cgroup(texts) | Self::Process(texts) | Self::Container(texts) => texts.clone(),
+            Self::Exe(patterns) => strings(patterns),
+            Self::Direction(directions) => directions.iter().map(|d| d.word().to_owned()).collect(),
+        }
+    }
+
+    /// Whether a test that needs user space holds.
+    fn holds(&self, subject: Subject<'_>) -> bool {
+        let owner = subject.owner;
+        match self {
+            Self::Pid(pids) => owner.is_some_and(|owner| pids.contains(&owner.process.pid)),
+            Self::Process(names) => owner.is_some_and(|owner| {
+                names.iter().any(|name| {
+                    *name == owner.process.name || Some(name.as_str()) == file_name(owner)
+                })
+            }),
+            Self::Exe(patterns) => owner
+                .and_then(|owner| owner.process.exe.as_deref())
+                .is_some_and(|exe| patterns.iter().any(|pattern| pattern.matches(exe))),
+            Self::Direction(directions) => subject
+                .direction
+                .is_some_and(|direction| directions.contains(&direction)),
+            Self::Container(ids) => owner
+                .and_then(|owner| owner.container.as_ref())
+                .is_some_and(|container| ids.iter().any(|id| container.id.starts_with(id))),
+            // Decided with the kernel's tables.
+            Self::Port(_)
+            | Self::LocalPort(_)
+            | Self::RemotePort(_)
+            | Self::Remote(_)
+            | Self::External
+            | Self::Protocol(_)
+            | Self::User(_)
+            | Self::Login(_)
+            | Self::Cgroup(_)
+            | Self::Netns(_) => false,
+        }
+    }
+}
+
+fn file_name(owner: &Owner) -> Option<&str> {
+    owner.process.exe.as_deref()?.rsplit('/').next()
+}
+
+fn strings(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+impl Selection {
+    /// The tables for the tests that the kernel can decide.
+    #[must_use]
+    pub fn compile(&self, scopes: &Scopes) -> Compiled {
+        Compiled::new(&self.terms, self.any, scopes)
+    }
+
+    /// Whether the kernel may drop what its own tests do not keep: not if a test that needs user
+    /// space could keep it all the same.
+    #[must_use]
+    pub fn may_drop_in_kernel(&self) -> bool {
+        !self.any
+            || self
+                .terms
+                .iter()
+                .all(|term| term.test.predicate().is_some())
+    }
+
+    /// Whether the tests on connections keep it.
+    #[must_use]
+    pub fn keeps_connection(
+        &self,
+        compiled: &Compiled,
+        cgroups: &Cgroups,
+        subject: Subject<'_>,
+    ) -> bool {
+        let kernel_keeps = compiled.keeps(subject.connection, cgroups);
+        let mut of_user_space = self
+            .terms
+            .iter()
+            .filter(|term| term.test.predicate().is_none());
+        let holds = |term: &Term| term.test.holds(subject) != term.is_negated;
+        if self.any && !self.terms.is_empty() {
+            (compiled.is_used() && kernel_keeps) || of_user_space.any(holds)
+        } else {
+            kernel_keeps && of_user_space.all(holds)
+        }
+    }
+
+    /// Whether the tests on records keep it. A record without an outcome has none that was asked
+    /// for.
+    #[must_use]
+    pub fn keeps_record(&self, event: Event, outcome: Option<Outcome>) -> bool {
+        (self.events.is_empty() || self.events.contains(&event))
+            && !self.not_events.contains(&event)
+            && (self.outcomes.is_empty()
+                || outcome.is_some_and(|outcome| self.outcomes.contains(&outcome)))
+            && !outcome.is_some_and(|outcome| self.not_outcomes.contains(&outcome))
+    }
+
+    /// The selection as the `start` record tells it. `in_kernel`: the kernel drops what its tests do
+    /// not keep.
+    #[must_use]
+    pub fn describe(&self, in_kernel: bool) -> Filter {
+        let mut connections: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for term in &self.terms {
+            connections
+                .entry(term.to_string())
+                .or_default()
+                .extend(term.test.values());
+        }
+        let words = |events: &[Event]| events.iter().map(|e| e.word().to_owned()).collect();
+        let outcomes = |list: &[Outcome]| list.iter().map(|o| o.word().to_owned()).collect();
+        let records = [
+            ("event", words(&self.events)),
+            ("not-event", words(&self.not_events)),
+            ("outcome", outcomes(&self.outcomes)),
+            ("not-outcome", outcomes(&self.not_outcomes)),
+        ];
+        let decided = self
+            .terms
+            .iter()
+            .filter(|term| in_kernel && term.test.predicate().is_some());
+        Filter {
+            combination: if self.any { "any" } else { "all" },
+            connections,
+            records: records
+                .into_iter()
+                .filter(|(_, values): &(_, Vec<String>)| !values.is_empty())
+                .map(|(flag, values)| (flag.to_owned(), values))
+                .collect(),
+            in_kernel: decided.map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not = if self.is_negated { "not-" } else { "" };
+        write!(f, "{not}{}", self.test.flag())
+    }
+}

@@ -1,0 +1,171 @@
+//! Counting, so that the totals add up and nothing is lost in silence.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{KernelTotals, OutputTotals, ProcessTotals};
+
+/// What the kernel half and the draining counted, since tracing began. All only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Frames about connections.
+    pub connections: Counts,
+    /// Frames about processes and cgroups.
+    pub processes: Counts,
+}
+
+/// Counts of one family of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Times there was something to report.
+    pub seen: u64,
+    /// Dropped in the kernel because the selection did not match.
+    pub selected_out: u64,
+    /// Dropped in the kernel because the ring had no room.
+    pub ring_full: u64,
+    /// Sockets that could not be remembered.
+    pub map_full: u64,
+    /// Taken from the ring.
+    pub received: u64,
+    /// Taken from the ring and dropped, because what comes behind was too slow.
+    pub output: u64,
+    /// The tool's own activity.
+    pub own: u64,
+}
+
+impl Counts {
+    /// Frames that the kernel counted and that did not come out of the ring. While tracing goes on
+    /// that includes those on their way, so it is only certain at the end.
+    fn not_received(&self) -> u64 {
+        self.seen
+            .saturating_sub(self.selected_out)
+            .saturating_sub(self.received)
+    }
+}
+
+/// Loss by category.
+pub type Lost = BTreeMap<&'static str, u64>;
+
+/// What was processed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Processed {
+    /// Frames about connections that became records.
+    pub delivered: u64,
+    /// Frames about connections that made no sense.
+    pub undecodable: u64,
+    /// Frames about processes and cgroups.
+    pub processes: u64,
+    /// Of these, frames that made no sense.
+    pub processes_undecodable: u64,
+    /// Records made in user space.
+    pub derived: u64,
+    /// Records selected out in user space.
+    pub suppressed: u64,
+    /// Records written.
+    pub written: u64,
+}
+
+/// Keeps the totals of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// What was processed so far.
+    pub processed: Processed,
+    counters: Counters,
+}
+
+impl Totals {
+    /// Takes newer counters. What was lost since the last ones, by category; empty: nothing.
+    pub fn update(&mut self, counters: Counters) -> Lost {
+        let (new, old) = (&counters, &self.counters);
+        let grown = |new: u64, old: u64| new.saturating_sub(old);
+        let lost = categories([
+            (
+                "ring_full",
+                grown(new.connections.ring_full, old.connections.ring_full),
+            ),
+            (
+                "map_full",
+                grown(
+                    new.connections.map_full + new.processes.map_full,
+                    old.connections.map_full + old.processes.map_full,
+                ),
+            ),
+            (
+                "output",
+                grown(new.connections.output, old.connections.output),
+            ),
+            (
+                "processes",
+                grown(process_loss(&new.processes), process_loss(&old.processes)),
+            ),
+        ]);
+        self.counters = counters;
+        lost
+    }
+
+    /// `kernel` of the `stop` record.
+    #[must_use]
+    pub fn kernel(&self) -> KernelTotals {
+        let counts = &self.counters.connections;
+        let map_full = counts.map_full + self.counters.processes.map_full;
+        KernelTotals {
+            // What a socket that was not remembered would have told, counted once for each.
+            seen: counts.seen + map_full,
+            selected_out: counts.selected_out,
+            lost: categories([
+                ("ring_full", counts.not_received()),
+                ("map_full", map_full),
+                ("output", counts.output),
+            ]),
+            undecodable: self.processed.undecodable,
+            delivered: self.processed.delivered,
+        }
+    }
+
+    /// `output` of the `stop` record.
+    #[must_use]
+    pub fn output(&self) -> OutputTotals {
+        OutputTotals {
+            delivered: self.processed.delivered,
+            derived: self.processed.derived,
+            suppressed: self.processed.suppressed,
+            written: self.processed.written,
+        }
+    }
+
+    /// `processes` of the `stop` record.
+    #[must_use]
+    pub fn processes(&self) -> ProcessTotals {
+        let counts = &self.counters.processes;
+        ProcessTotals {
+            seen: counts.seen,
+            lost: counts.not_received() + counts.output,
+            undecodable: self.processed.processes_undecodable,
+            delivered: self
+                .processed
+                .processes
+                .saturating_sub(self.processed.processes_undecodable),
+        }
+    }
+
+    /// `own` of the `stop` record.
+    #[must_use]
+    pub fn own(&self) -> u64 {
+        self.counters.connections.own + self.counters.processes.own
+    }
+
+    /// Whether any record was lost.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.kernel().lost.is_empty()
+    }
+}
+
+fn process_loss(counts: &Counts) -> u64 {
+    counts.ring_full + counts.output
+}
+
+fn categories<const N: usize>(counts: [(&'static str, u64); N]) -> Lost {
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}

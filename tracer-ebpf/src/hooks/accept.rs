@@ -1,0 +1,101 @@
+//! Inbound connections taken by a process.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
+
+use crate::{
+    connections,
+    emit::{report, report_replaced},
+    kernel::{Memory, Probed, Sock, Task, Trusted},
+    select,
+};
+
+/// The best: `security_sock_graft(sk, parent)` joins the new connection to the descriptor's socket
+/// inside accept, at entry: no return probe to starve, and a thread that was already blocked in
+/// accept when tracing began calls it all the same.
+#[fentry(function = "security_sock_graft")]
+fn accept_fentry(ctx: FEntryContext) -> i32 {
+    accept(Sock::<Trusted>::new(ctx.arg(0)));
+    0
+}
+
+#[kprobe]
+fn accept_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(sk) = ctx.arg(0) {
+        accept(Sock::<Probed>::new(sk));
+    }
+    0
+}
+
+/// `inet_csk_accept(sk, flags, err, kern)`, up to 6.9.
+#[fexit(function = "inet_csk_accept")]
+fn accept_fexit4(ctx: FExitContext) -> i32 {
+    accept_returned::<Trusted>(ctx.arg(4));
+    0
+}
+
+/// `inet_csk_accept(sk, arg)`, from 6.10 on.
+#[fexit(function = "inet_csk_accept")]
+fn accept_fexit2(ctx: FExitContext) -> i32 {
+    accept_returned::<Trusted>(ctx.arg(2));
+    0
+}
+
+#[kretprobe]
+fn accept_kretprobe(ctx: RetProbeContext) -> u32 {
+    accept_returned::<Probed>(ctx.ret());
+    0
+}
+
+#[inline(always)]
+fn accept_returned<M: Memory>(sk: *const u8) {
+    if !sk.is_null() {
+        accept(Sock::<M>::new(sk));
+    }
+}
+
+/// The running process takes the connection.
+#[inline(always)]
+pub fn accept<M: Memory>(sock: Sock<M>) {
+    if !sock.is_tcp() {
+        return;
+    }
+    let key = sock.key();
+    let state = sock.state();
+    let mut room = MaybeUninit::uninit();
+    let connection = connections::unknown(&mut room);
+    let is_known = connections::copy(connection, key);
+    // Another hook was first.
+    if is_known && connection.accepted == 1 {
+        return;
+    }
+    if !is_known {
+        // It ended before it was taken, and that was reported.
+        if state == tcp::CLOSE {
+            return;
+        }
+        connections::begin(connection, sock, Direction::INBOUND);
+        // With Fast Open a connection is taken while its handshake goes on; any other had finished
+        // it before tracing began.
+        if state != tcp::SYN_RECV {
+            connection.flags |= Connection::OPEN_BEFORE;
+        }
+    }
+    connection.accepted = 1;
+    connections::own(connection, Task::current(), Attribution::ACCEPT);
+    if connection.selected == 0 {
+        connection.selected = u8::from(select::matches(connection));
+    }
+    let detail = sock.detail(state, state);
+    if is_known {
+        report_replaced(Kind::ACCEPT, key, connection, &detail);
+    } else {
+        connections::insert(key, connection, Kind::ACCEPT);
+        report(Kind::ACCEPT, connection, &detail);
+    }
+}

@@ -1,0 +1,433 @@
+//! The selection flags: one table, the same on every command that shows connections.
+
+use std::{fmt::Display, os::unix::fs::MetadataExt as _, str::FromStr};
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use tracer_core::{
+    fact::Account,
+    outcome::Outcome,
+    record::{Direction, Event},
+    select::{Ports, Protocol, Selection, Term, Test},
+};
+
+use super::UsageError;
+
+/// A selection flag.
+struct Flag {
+    name: &'static str,
+    /// `None`: it takes no value.
+    value: Option<&'static str>,
+    help: &'static str,
+}
+
+const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag {
+        name,
+        value: Some(value),
+        help,
+    }
+}
+
+/// The flags. Each has a negated form, `--not-…`.
+const FLAGS: [Flag; 17] = [
+    flag("port", "PORTS", "Port at either end, e.g. 443,8000-8100"),
+    flag("local-port", "PORTS", "Port of this host"),
+    flag("remote-port", "PORTS", "Port of the other host"),
+    flag("remote", "CIDR", "Address or network of the other host"),
+    Flag {
+        name: "external",
+        value: None,
+        help: "The other host is external",
+    },
+    flag("protocol", "PROTOCOL", "tcp or udp"),
+    flag("user", "NAME|UID", "User of the process"),
+    flag("login", "NAME|UID", "User who logged in, kept through sudo"),
+    flag("cgroup", "PATH", "Beginning of the path of the cgroup"),
+    flag(
+        "netns",
+        "NETNS",
+        "Network namespace: inode number, path, or pid:PID",
+    ),
+    flag("pid", "PID", "Process id"),
+    flag(
+        "process",
+        "NAME",
+        "Name of the process or of its executable",
+    ),
+    flag("exe", "PATTERN", "Path of the executable, with * and ?"),
+    flag("direction", "DIRECTION", "outbound, inbound or listening"),
+    flag("container", "ID", "Beginning of the id of the container"),
+    flag(
+        "event",
+        "EVENT",
+        "connect, established, failed, accept, close, listen, unlisten",
+    ),
+    flag("outcome", "OUTCOME", "How it ended, e.g. refused,timeout"),
+];
+
+const HEADING: &str = "Selection (each flag also as --not-…)";
+
+/// A flag as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Given {
+    name: &'static str,
+    is_negated: bool,
+    values: Vec<String>,
+}
+
+/// The selection flags as they were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectionArgs {
+    given: Vec<Given>,
+    any: bool,
+}
+
+impl Args for SelectionArgs {
+    fn augment_args(command: Command) -> Command {
+        let command = FLAGS.iter().fold(command, |command, flag| {
+            command
+                .arg(arg(flag, flag.name, flag.help))
+                .arg(arg(flag, negated(flag.name), flag.help).hide(true))
+        });
+        command.arg(
+            Arg::new("any")
+                .long("any")
+                .action(ArgAction::SetTrue)
+                .help_heading(HEADING)
+                .help("One of the flags is enough, not all of them"),
+        )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn arg(flag: &Flag, name: &'static str, help: &'static str) -> Arg {
+    let arg = Arg::new(name).long(name).help(help).help_heading(HEADING);
+    match flag.value {
+        Some(value) => arg
+            .value_name(value)
+            .action(ArgAction::Append)
+            .value_delimiter(','),
+        None => arg.action(ArgAction::SetTrue),
+    }
+}
+
+/// The names of the negated forms, which clap wants for ever.
+fn negated(name: &'static str) -> &'static str {
+    match name {
+        "port" => "not-port",
+        "local-port" => "not-local-port",
+        "remote-port" => "not-remote-port",
+        "remote" => "not-remote",
+        "external" => "not-external",
+        "protocol" => "not-protocol",
+        "user" => "not-user",
+        "login" => "not-login",
+        "cgroup" => "not-cgroup",
+        "netns" => "not-netns",
+        "pid" => "not-pid",
+        "process" => "not-process",
+        "exe" => "not-exe",
+        "direction" => "not-direction",
+        "container" => "not-container",
+        "event" => "not-event",
+        _ => "not-outcome",
+    }
+}
+
+impl FromArgMatches for SelectionArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.any = matches.get_flag("any");
+        self.given = FLAGS
+            .iter()
+            .flat_map(|flag| [(flag, false), (flag, true)])
+            .filter_map(|(flag, is_negated)| given(matches, flag, is_negated))
+            .collect();
+        Ok(())
+    }
+}
+
+fn given(matches: &ArgMatches, flag: &Flag, is_negated: bool) -> Option<Given> {
+    let name = if is_negated {
+        negated(flag.name)
+    } else {
+        flag.name
+    };
+    let values = if flag.value.is_some() {
+        matches.get_many::<String>(name)?.cloned().collect()
+    } else if matches.get_flag(name) {
+        Vec::new()
+    } else {
+        return None;
+    };
+    Some(Given {
+        name: flag.name,
+        is_negated,
+        values,
+    })
+}
+
+/// What names in a selection mean: on the machine that is traced.
+pub struct Surroundings<'a> {
+    /// Its accounts.
+    pub users: &'a [Account],
+    /// Namespaces can be named by path or process: the machine is this one.
+    pub is_live: bool,
+}
+
+impl SelectionArgs {
+    /// The flags as they were typed, for the header of a recording.
+    pub fn words(&self) -> Vec<String> {
+        let any = self.any.then(|| "--any".to_owned());
+        let words = |given: &Given| {
+            let not = if given.is_negated { "not-" } else { "" };
+            format!("--{not}{} {}", given.name, given.values.join(","))
+                .trim_end()
+                .to_owned()
+        };
+        self.given.iter().map(words).chain(any).collect()
+    }
+
+    /// What they mean.
+    pub fn resolve(&self, surroundings: &Surroundings<'_>) -> Result<Selection, UsageError> {
+        let mut selection = Selection {
+            any: self.any,
+            ..Selection::default()
+        };
+        for given in &self.given {
+            match (given.name, given.is_negated) {
+                ("event", false) => selection.events = given.parse_with(event)?,
+                ("event", true) => selection.not_events = given.parse_with(event)?,
+                ("outcome", false) => selection.outcomes = given.parse_with(outcome)?,
+                ("outcome", true) => selection.not_outcomes = given.parse_with(outcome)?,
+                _ => selection.terms.push(Term {
+                    test: given.test(surroundings)?,
+                    is_negated: given.is_negated,
+                }),
+            }
+        }
+        Ok(selection)
+    }
+}
+
+impl Given {
+    fn test(&self, surroundings: &Surroundings<'_>) -> Result<Test, UsageError> {
+        let user = |name: &str| uid(name, surroundings.users);
+        let netns = |name: &str| netns(name, surroundings.is_live);
+        Ok(match self.name {
+            "port" => Test::Port(self.ports()?),
+            "local-port" => Test::LocalPort(self.ports()?),
+            "remote-port" => Test::RemotePort(self.ports()?),
+            "remote" => Test::Remote(self.parse_with(network)?),
+            "external" => Test::External,
+            "protocol" => Test::Protocol(self.parse_with(protocol)?),
+            "user" => Test::User(self.parse_with(user)?),
+            "login" => Test::Login(self.parse_with(user)?),
+            "cgroup" => Test::Cgroup(self.parse_with(cgroup)?),
+            "netns" => Test::Netns(self.parse_with(netns)?),
+            "pid" => Test::Pid(self.parse_with(number)?),
+            "process" => Test::Process(self.values.clone()),
+            "exe" => Test::Exe(self.parse_with(pattern)?),
+            "direction" => Test::Direction(self.parse_with(direction)?),
+            _ => Test::Container(self.values.clone()),
+        })
+    }
+
+    fn ports(&self) -> Result<Ports, UsageError> {
+        self.values
+            .join(",")
+            .parse()
+            .map_err(|why: String| self.error(&why))
+    }
+
+    fn parse_with<T>(
+        &self,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, UsageError> {
+        let parse = |value: &String| parse(value.trim()).map_err(|why| self.error(&why));
+        self.values.iter().map(parse).collect()
+    }
+
+    fn error(&self, why: &str) -> UsageError {
+        let not = if self.is_negated { "not-" } else { "" };
+        UsageError(format!("--{not}{}: {why}", self.name))
+    }
+}
+
+/// A value that is one of a list of words.
+fn word<T: Copy>(value: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {
+    all.iter()
+        .copied()
+        .find(|one| name(*one) == value)
+        .ok_or_else(|| {
+            let words: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+            format!("`{value}` is none of {}", words.join(", "))
+        })
+}
+
+fn event(value: &str) -> Result<Event, String> {
+    word(value, &Event::OF_CONNECTIONS, Event::word)
+}
+
+fn outcome(value: &str) -> Result<Outcome, String> {
+    word(value, &Outcome::ALL, Outcome::word)
+}
+
+fn direction(value: &str) -> Result<Direction, String> {
+    let all = [
+        Direction::Outbound,
+        Direction::Inbound,
+        Direction::Listening,
+    ];
+    word(value, &all, Direction::word)
+}
+
+fn protocol(value: &str) -> Result<Protocol, String> {
+    word(value, &[Protocol::Tcp, Protocol::Udp], Protocol::word)
+}
+
+fn number<T: FromStr>(value: &str) -> Result<T, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is not a number"))
+}
+
+fn network(value: &str) -> Result<ipnet::IpNet, String> {
+    let address = value.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+    address
+        .or_else(|_| value.parse())
+        .map_err(|_| format!("`{value}` is neither an address nor a network such as 10.0.0.0/8"))
+}
+
+fn uid(value: &str, users: &[Account]) -> Result<u32, String> {
+    if let Ok(uid) = value.parse() {
+        return Ok(uid);
+    }
+    users
+        .iter()
+        .find(|account| account.name == value)
+        .map(|account| account.uid)
+        .ok_or_else(|| format!("the traced host has no user `{value}`"))
+}
+
+fn cgroup(value: &str) -> Result<String, String> {
+    if value.starts_with('/') {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("`{value}` does not begin with /"))
+    }
+}
+
+fn pattern(value: &str) -> Result<glob::Pattern, String> {
+    glob::Pattern::new(value).map_err(|error| format!("`{value}` is no pattern: {error}"))
+}
+
+/// A network namespace by its inode number, or, of this machine, by path or process.
+fn netns(value: &str, is_live: bool) -> Result<u32, String> {
+    if let Ok(inode) = value.parse() {
+        return Ok(inode);
+    }
+    if !is_live {
+        return Err(format!(
+            "`{value}` is not an inode number, which is all that a recording knows"
+        ));
+    }
+    let path = match value.strip_prefix("pid:") {
+        Some(pid) => format!("/proc/{}/ns/net", number::<u32>(pid)?),
+        None => value.to_owned(),
+    };
+    let wrong = |why: &dyn Display| format!("`{value}` is no network namespace: {why}");
+    let inode = std::fs::metadata(&path)
+        .map_err(|error| wrong(&error))?
+        .ino();
+    u32::try_from(inode).map_err(|error| wrong(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        selection: SelectionArgs,
+    }
+
+    fn resolve(words: &[&str]) -> Result<Selection, String> {
+        let words = std::iter::once("conntracer").chain(words.iter().copied());
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        let users = [Account {
+            uid: 33,
+            name: "www-data".into(),
+        }];
+        let surroundings = Surroundings {
+            users: &users,
+            is_live: false,
+        };
+        cli.selection
+            .resolve(&surroundings)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_flag_has_a_negated_form() {
+        for flag in &FLAGS {
+            assert_eq!(negated(flag.name), format!("not-{}", flag.name));
+        }
+    }
+
+    #[test]
+    fn values_of_one_flag_are_alternatives() {
+        let selection = resolve(&["--port", "80,443", "--port", "8000-8100"]).unwrap();
+        assert_eq!(selection.terms.len(), 1);
+        let expected = Test::Port("80,443,8000-8100".parse().unwrap());
+        assert_eq!(selection.terms[0].test, expected);
+    }
+
+    #[test]
+    fn names_are_those_of_the_traced_host() {
+        let selection = resolve(&["--user", "www-data", "--not-user", "7"]).unwrap();
+        assert_eq!(selection.terms[0].test, Test::User(vec![33]));
+        assert_eq!(selection.terms[1].test, Test::User(vec![7]));
+        assert!(selection.terms[1].is_negated);
+        let error = resolve(&["--user", "mallory"]).unwrap_err();
+        assert_eq!(error, "--user: the traced host has no user `mallory`");
+    }
+
+    #[test]
+    fn records_are_selected_apart_from_connections() {
+        let selection = resolve(&["--event", "connect,close", "--not-outcome", "refused"]).unwrap();
+        assert!(selection.terms.is_empty());
+        assert_eq!(selection.events, [Event::Connect, Event::Close]);
+        assert_eq!(selection.not_outcomes, [Outcome::Refused]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let error = |words: &[&str]| resolve(words).unwrap_err();
+        assert!(error(&["--remote", "10.0.0.0/33"]).contains("--remote: `10.0.0.0/33`"));
+        assert!(error(&["--not-event", "open"]).contains("--not-event: `open` is none of listen"));
+        assert!(error(&["--netns", "/run/netns/x"]).contains("not an inode number"));
+        assert!(error(&["--cgroup", "nginx"]).contains("does not begin with /"));
+    }
+
+    #[test]
+    fn a_selection_can_be_written_down() {
+        let words = ["conntracer", "--any", "--external", "--not-port", "1,2"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(
+            cli.selection.words(),
+            ["--not-port 1,2", "--external", "--any"]
+        );
+    }
+}

@@ -1,0 +1,399 @@
+//! Loading the kernel object and attaching, for each fact, the best rung that the kernel grants.
+
+use std::{any::Any, collections::HashSet, fs::File, io, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use aya::{
+    Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader,
+    programs::{CgroupAttachMode, Program as AyaProgram, ProgramError},
+};
+use tracer_abi::{Offsets, Settings};
+use tracer_core::{fact, select::Compiled};
+use zerocopy::IntoBytes as _;
+
+use super::{
+    btf::Btf,
+    ladder::{Fact, Hook, Program, Rung},
+    maps, object, offsets,
+    policy::Policy,
+};
+use crate::host::cgroups::Hierarchies;
+
+/// Where the kernel describes its types.
+const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// What is to be loaded.
+pub struct Request<'a> {
+    /// Which hooks may be used.
+    pub policy: &'a Policy,
+    /// What the kernel half selects by.
+    pub selection: &'a Compiled,
+    /// Bytes of the ring; a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+    /// Level of the programs' own diagnostics, as `aya_log` numbers them; zero: off.
+    pub log_level: u8,
+}
+
+/// The programs, attached.
+pub struct Attached {
+    /// The object with its maps.
+    pub ebpf: Ebpf,
+    /// What holds the programs in their places. Dropping a link detaches.
+    links: Vec<Box<dyn Any + Send>>,
+    /// What became of each fact.
+    pub facts: Vec<Outcome>,
+}
+
+/// What became of a fact.
+pub struct Outcome {
+    /// The fact.
+    pub fact: Fact,
+    /// The rung that reports it.
+    pub used: Option<&'static Rung>,
+    /// Better ones, and why they were refused.
+    pub refused: Vec<(&'static Rung, String)>,
+}
+
+impl Attached {
+    /// Detaches everything. Frames that were written before can still be drained.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    /// Which hook reports which fact.
+    pub fn hooks(&self) -> Vec<fact::Hook> {
+        let used = |outcome: &Outcome| Some((outcome.fact, outcome.used?));
+        self.facts
+            .iter()
+            .filter_map(used)
+            .map(|(fact, rung)| fact::Hook {
+                name: fact.name().to_owned(),
+                via: rung.via.to_owned(),
+            })
+            .collect()
+    }
+
+    /// What this kernel kept us from doing, in sentences.
+    pub fn degraded(&self) -> Vec<String> {
+        self.facts.iter().filter_map(Outcome::degradation).collect()
+    }
+
+    /// The programs as the kernel has them.
+    pub fn programs(&self) -> Vec<fact::Program> {
+        let mut programs: Vec<fact::Program> = self
+            .ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                let info = program.info().ok()?;
+                Some(fact::Program {
+                    name: name.to_owned(),
+                    tag: format!("{:016x}", info.tag()),
+                })
+            })
+            .collect();
+        programs.sort_by(|a, b| a.name.cmp(&b.name));
+        programs
+    }
+}
+
+impl Outcome {
+    /// What is missing, in a sentence.
+    pub fn degradation(&self) -> Option<String> {
+        let name = self.fact.name();
+        match self.used {
+            None => Some(format!("{name}: {}", self.fact.loss())),
+            Some(rung) => rung
+                .cost
+                .map(|cost| format!("{name} through {rung}: {cost}")),
+        }
+    }
+}
+
+/// Loads the object and attaches its programs.
+pub fn attach(request: &Request<'_>) -> anyhow::Result<Attached> {
+    let btf_bytes = std::fs::read(BTF_PATH).with_context(|| {
+        format!("this kernel does not describe its types in {BTF_PATH} (CONFIG_DEBUG_INFO_BTF)")
+    })?;
+    let btf = Btf::parse(&btf_bytes).with_context(|| format!("cannot read {BTF_PATH}"))?;
+    let aya_btf = AyaBtf::from_sys_fs().with_context(|| format!("cannot read {BTF_PATH}"))?;
+    let hierarchies = Hierarchies::find();
+    let ebpf = load_object(request, &btf, &hierarchies)?;
+    let mut ladder = Climber {
+        attached: Attached {
+            ebpf,
+            links: Vec::new(),
+            facts: Vec::new(),
+        },
+        names: HashSet::new(),
+        btf: &btf,
+        aya_btf: &aya_btf,
+        root_cgroup: hierarchies.unified().map(File::open),
+    };
+    maps::fill(&mut ladder.attached.ebpf, request.selection)?;
+    for fact in Fact::ALL {
+        ladder.climb(fact, request.policy)?;
+        if fact == Fact::Cgroup {
+            // From here the programs admit new cgroups, so what exists now is all that is missing.
+            maps::admit_cgroups(&mut ladder.attached.ebpf, request.selection, &hierarchies)?;
+        }
+    }
+    Ok(ladder.attached)
+}
+
+fn load_object(
+    request: &Request<'_>,
+    btf: &Btf<'_>,
+    hierarchies: &Hierarchies,
+) -> anyhow::Result<Ebpf> {
+    let offsets = offsets::resolve(btf).context("conntracer does not know this kernel")?;
+    let v1 = hierarchies.v1_controller();
+    let settings = Settings {
+        own_tgid: std::process::id(),
+        wake_bytes: request.ring_bytes / 4,
+        v1_subsystem: v1
+            .and_then(|v1| {
+                btf.value_of(&format!("cgroup_subsys_id.{}_cgrp_id", v1.name))
+                    .ok()
+            })
+            .unwrap_or(Offsets::MISSING),
+        v1_hierarchy: v1.map_or(u32::MAX, |v1| v1.number),
+    };
+    let logs_bytes = if request.log_level == 0 {
+        4096
+    } else {
+        1 << 20
+    };
+    EbpfLoader::new()
+        .override_global("OFFSETS", offsets.as_bytes(), true)
+        .override_global("SETTINGS", settings.as_bytes(), true)
+        .override_global("SELECTION", request.selection.selection.as_bytes(), true)
+        .override_global(aya_log::LEVEL, &request.log_level, false)
+        .map_max_entries("EVENTS", request.ring_bytes)
+        .map_max_entries("AYA_LOGS", logs_bytes)
+        .load(object::BYTES)
+        .map_err(|error| match error {
+            EbpfError::MapError(error) => anyhow::anyhow!("the kernel refuses a map: {error}"),
+            other => anyhow::anyhow!("cannot load the kernel object: {other}"),
+        })
+}
+
+/// Goes down the ladder of each fact.
+struct Climber<'a> {
+    attached: Attached,
+    /// Programs that are in place.
+    names: HashSet<&'static str>,
+    btf: &'a Btf<'a>,
+    aya_btf: &'a AyaBtf,
+    root_cgroup: Option<io::Result<File>>,
+}
+
+impl Climber<'_> {
+    fn climb(&mut self, fact: Fact, policy: &Policy) -> anyhow::Result<()> {
+        let mut refused = Vec::new();
+        let mut used = None;
+        for rung in policy.rungs(fact) {
+            match self.step(rung) {
+                Ok(()) => {
+                    used = Some(rung);
+                    break;
+                }
+                Err(why) => refused.push((rung, why)),
+            }
+        }
+        if used.is_none() && fact.is_essential() {
+            let whys: Vec<String> = refused
+                .iter()
+                .map(|(rung, why)| format!("{rung}: {why}"))
+                .collect();
+            bail!(
+                "{}, because the kernel refuses every hook for it ({})",
+                fact.loss(),
+                whys.join("; ")
+            );
+        }
+        self.attached.facts.push(Outcome {
+            fact,
+            used,
+            refused,
+        });
+        Ok(())
+    }
+
+    /// Attaches all programs of a rung, or none.
+    fn step(&mut self, rung: &'static Rung) -> Result<(), String> {
+        let mut links = Vec::new();
+        let mut names = Vec::new();
+        for program in rung.programs {
+            if self.names.contains(program.name) || !self.fits(rung, program)? {
+                continue;
+            }
+            links.push(self.place(program)?);
+            names.push(program.name);
+        }
+        self.attached.links.append(&mut links);
+        self.names.extend(names);
+        Ok(())
+    }
+
+    /// Of several programs at the return of one function only the one made for its number of
+    /// parameters fits.
+    fn fits(&self, rung: &Rung, program: &Program) -> Result<bool, String> {
+        let Hook::Fexit(function, parameters) = program.hook else {
+            return Ok(true);
+        };
+        let found = self
+            .btf
+            .parameters_of(function)
+            .ok_or_else(|| format!("this kernel has no {function}"))?;
+        let is_made_for_it = |program: &Program| program.hook == Hook::Fexit(function, found);
+        if !rung.programs.iter().any(is_made_for_it) {
+            return Err(format!("{function} has {found} parameters in this kernel"));
+        }
+        Ok(found == parameters)
+    }
+
+    /// Loads and attaches one program.
+    fn place(&mut self, program: &Program) -> Result<Box<dyn Any + Send>, String> {
+        let loaded = self
+            .attached
+            .ebpf
+            .program_mut(program.name)
+            .ok_or_else(|| format!("the kernel object has no {}", program.name))?;
+        let cgroup = match &self.root_cgroup {
+            Some(Ok(directory)) => Ok(directory),
+            Some(Err(error)) => Err(format!("cannot open the root cgroup: {error}")),
+            None => Err("no version 2 cgroup hierarchy is mounted".to_owned()),
+        };
+        let result = match program.hook {
+            Hook::Fentry(target) | Hook::Fexit(target, _) | Hook::TpBtf(target) => {
+                place_typed(loaded, target, self.aya_btf)
+            }
+            Hook::Kprobe(target) | Hook::Kretprobe(target) => place_probe(loaded, target),
+            Hook::SockOps | Hook::SockRelease | Hook::SockAddr => place_cgroup(loaded, cgroup?),
+        };
+        result.map_err(|error| explain(program, &error))
+    }
+}
+
+/// A program that is attached by the BTF id of its target.
+fn place_typed(
+    program: &mut AyaProgram,
+    target: &str,
+    btf: &AyaBtf,
+) -> Result<Box<dyn Any + Send>, ProgramError> {
+    match program {
+        AyaProgram::FEntry(program) => {
+            program.load(target, btf)?;
+            let id = program.attach()?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        AyaProgram::FExit(program) => {
+            program.load(target, btf)?;
+            let id = program.attach()?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        AyaProgram::BtfTracePoint(program) => {
+            program.load(target, btf)?;
+            let id = program.attach()?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn place_probe(
+    program: &mut AyaProgram,
+    target: &str,
+) -> Result<Box<dyn Any + Send>, ProgramError> {
+    let AyaProgram::KProbe(program) = program else {
+        return Err(ProgramError::UnexpectedProgramType);
+    };
+    program.load()?;
+    let id = program.attach(target, 0)?;
+    Ok(Box::new(program.take_link(id)?))
+}
+
+/// The links of cgroup programs are always shared with those of others, so the mode says nothing;
+/// `AllowMultiple` would be refused.
+fn place_cgroup(
+    program: &mut AyaProgram,
+    cgroup: &File,
+) -> Result<Box<dyn Any + Send>, ProgramError> {
+    let mode = CgroupAttachMode::Single;
+    match program {
+        AyaProgram::SockOps(program) => {
+            program.load()?;
+            let id = program.attach(cgroup, mode)?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        AyaProgram::CgroupSock(program) => {
+            program.load()?;
+            let id = program.attach(cgroup, mode)?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        AyaProgram::CgroupSockAddr(program) => {
+            program.load()?;
+            let id = program.attach(cgroup, mode)?;
+            Ok(Box::new(program.take_link(id)?))
+        }
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+/// Why a program could not be placed, in a few words.
+fn explain(program: &Program, error: &ProgramError) -> String {
+    let is_probe = matches!(program.hook, Hook::Kprobe(_) | Hook::Kretprobe(_));
+    if is_probe && !PathBuf::from("/sys/bus/event_source/devices/kprobe").exists() {
+        return "this kernel has no kprobes".to_owned();
+    }
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => match io_error.kind() {
+            io::ErrorKind::PermissionDenied if verifier_log.to_string().trim().is_empty() => {
+                format!("this kernel does not permit {}", kind(program.hook))
+            }
+            _ => format!(
+                "the kernel refuses {}: {io_error}: {}",
+                program.name,
+                last_line(&verifier_log.to_string())
+            ),
+        },
+        ProgramError::Btf(error) => format!("this kernel cannot hook it: {error}"),
+        other => {
+            let mut text = other.to_string();
+            let mut source = std::error::Error::source(other);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            text
+        }
+    }
+}
+
+fn kind(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Fentry(_) => "fentry programs",
+        Hook::Fexit(..) => "fexit programs",
+        Hook::Kprobe(_) | Hook::Kretprobe(_) => "kprobe programs",
+        Hook::TpBtf(_) => "tracing programs",
+        Hook::SockOps | Hook::SockRelease | Hook::SockAddr => "cgroup programs",
+    }
+}
+
+/// What the verifier complains of stands before its statistics.
+fn last_line(log: &str) -> String {
+    let is_statistics = |line: &&str| {
+        ["processed ", "verification time", "stack depth"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    log.lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+        .find(|line| !is_statistics(line))
+        .unwrap_or_default()
+        .to_owned()
+}

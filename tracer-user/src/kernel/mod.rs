@@ -1,0 +1,11 @@
+//! The door to the kernel: programs, maps and the ring. The only place that knows aya.
+
+pub mod btf;
+pub mod drain;
+pub mod ladder;
+pub mod load;
+pub mod log;
+pub mod maps;
+pub mod object;
+pub mod offsets;
+pub mod policy;

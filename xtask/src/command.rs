@@ -1,0 +1,77 @@
+//! Running other programs.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, ensure};
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// A command that runs in the root of the project.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// The cargo that runs this.
+pub fn cargo() -> Command {
+    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs it and fails if it does.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = describe(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    ensure!(status.success(), "`{line}` failed ({status})");
+    Ok(())
+}
+
+/// Runs it and returns what it prints.
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
+    let line = describe(command);
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    ensure!(
+        output.status.success(),
+        "`{line}` failed ({}): {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as it would be typed.
+pub fn describe(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect();
+    words.join(" ")
+}
+
+/// Whether a program is there.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// The same command with the rights of root.
+pub fn as_root(program: impl AsRef<OsStr>) -> Command {
+    if nix::unistd::geteuid().is_root() {
+        return command(program);
+    }
+    let mut sudo = command("sudo");
+    sudo.arg("--").arg(program);
+    sudo
+}

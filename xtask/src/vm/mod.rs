@@ -1,0 +1,105 @@
+//! The kernel tests on other kernels: QEMU boots each with an initramfs that holds nothing but the
+//! static file under test and the static files that test it.
+
+mod initramfs;
+mod kernels;
+mod qemu;
+
+use anyhow::{Context as _, ensure};
+
+pub use self::kernels::{KERNELS, Kernel};
+use crate::{
+    build::{self, statically},
+    command::cargo,
+    packages, setup,
+};
+
+/// Flags of `cargo xtask vm`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernels to run: 5.10, 6.1, 6.12, newest; none: all
+    kernels: Vec<String>,
+    /// Use what is built and fetched already
+    #[arg(long)]
+    prepared: bool,
+    /// Arguments of the test program, e.g. part of the name of a test
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// What the virtual machines need.
+const TOOLS: [&str; 3] = ["qemu-system-x86", "cpio", "dpkg"];
+
+/// Runs the kernel tests on the kernels that were asked for.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let kernels = if args.prepared {
+        kernels::cached()
+    } else {
+        setup::run()?;
+        build::run()?;
+        prepare()?
+    };
+    let is_wanted = |kernel: &&Kernel| {
+        args.kernels.is_empty() || args.kernels.iter().any(|name| name == kernel.name)
+    };
+    let wanted: Vec<&Kernel> = kernels.iter().filter(is_wanted).collect();
+    ensure!(!wanted.is_empty(), "no such kernel is here");
+    let mut failed = Vec::new();
+    for kernel in wanted {
+        println!("vm: Linux {}", kernel.version);
+        if !qemu::run(kernel, &args.args)? {
+            failed.push(kernel.version.clone());
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "tests failed on Linux {}",
+        failed.join(", ")
+    );
+    Ok(())
+}
+
+/// Fetches the kernels and builds the initramfs. The kernels that could be had.
+pub fn prepare() -> anyhow::Result<Vec<Kernel>> {
+    packages::install(&TOOLS)?;
+    let kernels = kernels::fetch()?;
+    let test_program = test_program()?;
+    initramfs::build(&test_program)?;
+    Ok(kernels)
+}
+
+/// Says which kernels were tested and which were not.
+pub fn report(kernels: &[Kernel]) {
+    for wanted in &KERNELS {
+        match kernels.iter().find(|kernel| kernel.name == wanted.name) {
+            Some(kernel) => println!("kernel {:<7} Linux {}", wanted.name, kernel.version),
+            None => println!(
+                "kernel {:<7} NOT TESTED: it cannot be had any more",
+                wanted.name
+            ),
+        }
+    }
+}
+
+/// Builds the tests that run on a kernel, and finds the program they became.
+fn test_program() -> anyhow::Result<std::path::PathBuf> {
+    let mut build = cargo();
+    statically(build.args([
+        "test",
+        "--no-run",
+        "--package",
+        "tracer-tests",
+        "--test",
+        "kernel",
+    ]));
+    // Cargo names the program on stderr: `Executable tests/kernel/main.rs (PATH)`.
+    let output = build.output().context("cannot run cargo")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the tests do not compile:\n{text}");
+    let path = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Executable"))
+        .find_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
+        .context("cargo does not name the test program")?;
+    Ok(crate::command::root().join(path))
+}
