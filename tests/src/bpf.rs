@@ -103,6 +103,14 @@ fn name_of(program: &OwnedFd) -> String {
     String::from_utf8_lossy(&name[..end]).into_owned()
 }
 
+/// Before 5.11 the memory of programs counts as locked.
+fn allow_locked_memory() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+
+    setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)
+        .unwrap_or_else(|error| panic!("cannot lock memory: {error}"));
+}
+
 /// A program of somebody else's that forbids IPv4 connects in a cgroup, while it lives.
 #[derive(Debug)]
 pub struct Forbids {
@@ -116,6 +124,7 @@ impl Forbids {
     /// If it cannot be attached.
     #[must_use]
     pub fn connects(cgroup: &str) -> Self {
+        allow_locked_memory();
         // `r0 = 0; exit`
         let instructions: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
         let licence = c"GPL";

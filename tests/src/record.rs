@@ -38,6 +38,25 @@ impl Record {
         self.text("id")
     }
 
+    /// What matters of it, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let value = |path: &str| self.at(path).to_string();
+        format!(
+            "{} {} {} {} local {}:{} remote {}:{} pid {} {}",
+            self.text("time"),
+            self.event(),
+            self.id(),
+            self.text("direction"),
+            self.text("local.ip"),
+            value("local.port"),
+            self.text("remote.ip"),
+            value("remote.port"),
+            value("process.pid"),
+            self.text("outcome")
+        )
+    }
+
     /// Whether a port is at either end.
     #[must_use]
     pub fn has_port(&self, port: u16) -> bool {

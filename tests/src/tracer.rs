@@ -153,8 +153,8 @@ impl Tracer {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !records.has_ended && !left.is_zero(),
-                "no {what} came; what came is {:#?}",
-                records.all
+                "no {what} came; the last that came are\n{}",
+                last_lines(&records.all)
             );
             records = self
                 .seen
@@ -243,6 +243,14 @@ impl Tracer {
             stderr,
         }
     }
+}
+
+/// The newest records, a line each.
+fn last_lines(records: &[Record]) -> String {
+    const SHOWN: usize = 30;
+    let shown = records.iter().skip(records.len().saturating_sub(SHOWN));
+    let lines: Vec<String> = shown.map(Record::summary).collect();
+    lines.join("\n")
 }
 
 impl Seen {

@@ -124,7 +124,8 @@ fn no_route(rung: Rung) {
 
 fn forbidden_by_a_cgroup_program(rung: Rung) {
     let netns = Netns::shared();
-    let cgroup = Cgroup::new(&format!("/conntracer-forbidden-{}", std::process::id()));
+    let name = format!("/conntracer-{}-{}", std::process::id(), rung as u8);
+    let cgroup = Cgroup::new(&name);
     let directory = cgroup.directory();
     let forbids = Forbids::connects(&directory);
     let target = format!("127.0.0.1:{}", closed_port(netns));

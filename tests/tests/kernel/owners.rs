@@ -52,7 +52,7 @@ fn a_user_and_who_logged_in(rung: Rung) {
 fn a_cgroup_says_container_and_pod(rung: Rung) {
     const UID: &str = "6f3a1c2e-8b4d-4e5f-9a0b-1c2d3e4f5a6b";
     let tracer = Tracer::shared(rung);
-    let id = format!("{:064x}", 0xabcd_0000_u64 + u64::from(std::process::id()));
+    let id = format!("{:032x}{:032x}", std::process::id(), rung as u8);
     let path = format!("/kubepods/burstable/pod{UID}/{id}");
     let cgroup = Cgroup::new(&path);
     let (server, port, target) = server(Netns::shared());
