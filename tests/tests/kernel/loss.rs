@@ -1,10 +1,13 @@
 //! Loss is told and accounted for, and there is none where there need not be.
 
+use std::collections::BTreeMap;
+
 use nix::sys::signal::Signal;
 use tracer_tests::{
     netns::Netns,
     on_every_rung,
     peer::{self, Peer},
+    record::Record,
     rung::Rung,
     tracer::Tracer,
 };
@@ -39,32 +42,46 @@ fn a_ring_that_is_full_is_told(rung: Rung) {
 }
 
 fn many_short_connections_lose_nothing(rung: Rung) {
-    let count = if std::env::var_os("PEER").is_some() {
-        500
-    } else {
-        20_000
-    };
+    const COUNT: usize = 500;
     let netns = Netns::new();
+    let tracer = Tracer::on(rung, &netns, &[]);
     let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let port = server.port();
     let target = format!("127.0.0.1:{port}");
-    let tracer = Tracer::on(
-        rung,
-        &netns,
-        &["--event", "close", "--direction", "outbound"],
-    );
-    let client = peer::run(&netns, &["flood", &target, &count.to_string()]);
-    let last = peer::run(&netns, &["flood", &target, "1"]);
-    tracer.event("close", port, last);
+    let client = peer::run(&netns, &["flood", &target, &COUNT.to_string()]);
+    tracer.wait_for(COUNT, "close of each", |record| {
+        record.event() == "close" && record.number("process.pid") == Some(client)
+    });
+    let server_pid = server.pid();
     let finished = tracer.stop();
     server.finish();
     finished.assert_totals_add_up();
     assert!(finished.status.success(), "{}", finished.stderr);
     assert_eq!(finished.stop().at("kernel.lost"), &serde_json::json!({}));
-    let closes = finished
-        .records
-        .iter()
-        .filter(|record| record.event() == "close");
-    let of_client = closes.filter(|record| record.number("process.pid") == Some(client));
-    assert_eq!(of_client.count(), count);
+    let mut connections: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    for record in &finished.records {
+        connections.entry(record.id()).or_default().push(record);
+    }
+    connections.remove("");
+    let mut outbound = 0;
+    for records in connections.values() {
+        let events: Vec<&str> = records.iter().map(|record| record.event()).collect();
+        let lines: Vec<String> = records.iter().map(|record| record.summary()).collect();
+        let pid = records[0].number("process.pid");
+        match records[0].text("direction") {
+            "outbound" => {
+                assert_eq!(events, ["connect", "established", "close"], "{lines:#?}");
+                assert_eq!(pid, Some(client), "{lines:#?}");
+                outbound += 1;
+            }
+            "listening" => {}
+            // The last may end after the tracing.
+            "inbound" => {
+                assert!(["accept", "close"].starts_with(&events), "{lines:#?}");
+                assert_eq!(pid, Some(server_pid), "{lines:#?}");
+            }
+            other => panic!("a {other} connection: {lines:#?}"),
+        }
+    }
+    assert_eq!(outbound, COUNT);
 }
