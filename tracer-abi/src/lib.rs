@@ -19,7 +19,7 @@ mod settings;
 
 pub use address::Address;
 pub use connection::{Attribution, Connection, ConnectionFrame, Detail, Direction, sock_flag, tcp};
-pub use counters::{Cell, Counted};
+pub use counters::{Cell, Counted, Nesting};
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
 pub use name::Name;

@@ -26,6 +26,8 @@ pub struct Counts {
     pub ring_full: u64,
     /// Sockets that could not be remembered.
     pub map_full: u64,
+    /// Times the kernel skipped a hook.
+    pub hook_missed: u64,
     /// Taken from the ring.
     pub received: u64,
     /// Taken from the ring and dropped, because what comes behind was too slow.
@@ -92,6 +94,10 @@ impl Totals {
                 ),
             ),
             (
+                "hook_missed",
+                grown(new.connections.hook_missed, old.connections.hook_missed),
+            ),
+            (
                 "output",
                 grown(new.connections.output, old.connections.output),
             ),
@@ -110,12 +116,14 @@ impl Totals {
         let counts = &self.counters.connections;
         let map_full = counts.map_full + self.counters.processes.map_full;
         KernelTotals {
-            // What a socket that was not remembered would have told, counted once for each.
-            seen: counts.seen + map_full,
+            // What a socket that was not remembered, or a hook that was skipped, would have told,
+            // counted once for each.
+            seen: counts.seen + map_full + counts.hook_missed,
             selected_out: counts.selected_out,
             lost: categories([
                 ("ring_full", counts.not_received()),
                 ("map_full", map_full),
+                ("hook_missed", counts.hook_missed),
                 ("output", counts.output),
             ]),
             undecodable: self.processed.undecodable,
@@ -139,8 +147,8 @@ impl Totals {
     pub fn processes(&self) -> ProcessTotals {
         let counts = &self.counters.processes;
         ProcessTotals {
-            seen: counts.seen,
-            lost: counts.not_received() + counts.output,
+            seen: counts.seen + counts.hook_missed,
+            lost: counts.not_received() + counts.hook_missed + counts.output,
             undecodable: self.processed.processes_undecodable,
             delivered: self
                 .processed
@@ -163,7 +171,7 @@ impl Totals {
 }
 
 fn process_loss(counts: &Counts) -> u64 {
-    counts.ring_full + counts.output
+    counts.ring_full + counts.hook_missed + counts.output
 }
 
 fn categories<const N: usize>(counts: [(&'static str, u64); N]) -> Lost {

@@ -12,6 +12,7 @@ use tracer_abi::{Connection, Direction, Kind, tcp};
 use super::listen;
 use crate::{
     attempts, connections,
+    counters::{interruptible, interrupting},
     emit::report,
     kernel::{Memory, Sock, Trusted},
     select,
@@ -19,9 +20,22 @@ use crate::{
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    interruptible(|| changed(&ctx));
+    0
+}
+
+/// The same change in place of the program above, where it comes in a softirq that interrupts that
+/// program: the kernel does not run it twice at once on one CPU.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn state_nested(ctx: BtfTracePointContext) -> i32 {
+    interrupting(|| changed(&ctx));
+    0
+}
+
+#[inline(always)]
+fn changed(ctx: &BtfTracePointContext) {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     change(Sock::<Trusted>::new(ctx.arg(0)), old as u8, new as u8);
-    0
 }
 
 #[inline(always)]

@@ -33,7 +33,7 @@ use tracer_core::{
     totals::{Counters, Counts},
 };
 
-use super::{load::Attached, log::KernelLog};
+use super::{load::Attached, log::KernelLog, missed::Meter};
 
 /// How long frames may lie in the ring while there is traffic. A submit that wakes the reader costs
 /// ten times the frame itself, so the reader comes by on its own.
@@ -164,6 +164,7 @@ struct Drain {
     ring: RingBuf<MapData>,
     reader: Array<MapData, u32>,
     counters: PerCpuArray<MapData, [u8; size_of::<Cell>()]>,
+    missed: Meter,
     log: Option<KernelLog>,
     epoll: Epoll,
     signals: SignalFd,
@@ -198,6 +199,8 @@ impl Drain {
         let ring = RingBuf::try_from(take("EVENTS")?)?;
         let reader = Array::try_from(take("READER")?)?;
         let counters = PerCpuArray::try_from(take("COUNTERS")?)?;
+        let nesting = PerCpuArray::try_from(take("NESTING")?)?;
+        let missed = Meter::new(&attached.ebpf, nesting);
         let signals = ending_signals();
         signals.thread_block()?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -213,6 +216,7 @@ impl Drain {
             ring,
             reader,
             counters,
+            missed,
             log,
             epoll,
             signals,
@@ -355,6 +359,9 @@ impl Drain {
                 counts.own += cell.own;
             }
         }
+        let missed = self.missed.read();
+        counters.connections.hook_missed = missed.connections;
+        counters.processes.hook_missed = missed.processes;
         counters
     }
 }

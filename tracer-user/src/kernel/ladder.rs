@@ -321,7 +321,10 @@ const LISTEN: &[Rung] = &[
 const STATE: &[Rung] = &[rung(
     "tp_btf",
     Family::Tracepoint,
-    &[program("state_tp_btf", Hook::TpBtf("inet_sock_set_state"))],
+    &[
+        program("state_tp_btf", Hook::TpBtf("inet_sock_set_state")),
+        program("state_nested", Hook::TpBtf("inet_sock_set_state")),
+    ],
     None,
 )];
 

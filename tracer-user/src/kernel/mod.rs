@@ -6,6 +6,7 @@ pub mod ladder;
 pub mod load;
 pub mod log;
 pub mod maps;
+pub mod missed;
 pub mod object;
 pub mod offsets;
 pub mod policy;
