@@ -47,19 +47,3 @@ impl core::ops::AddAssign for Cell {
         self.own += other.own;
     }
 }
-
-/// What one CPU knows of a program that is interrupted by its own hook.
-///
-/// Since 6.1 the kernel does not run a tracing program on a CPU on which it is running already: a
-/// softirq that interrupts it finds the hook dead. A second program at the same hook runs all the
-/// same, and does the work of the first if that is the one that was interrupted.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct Nesting {
-    /// 1 while the first program runs.
-    pub active: u64,
-    /// How often the second one found it running.
-    pub caught: u64,
-}

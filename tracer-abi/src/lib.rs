@@ -12,6 +12,7 @@ mod counters;
 mod frame;
 mod identity;
 mod name;
+mod nesting;
 mod offsets;
 mod process;
 mod selection;
@@ -19,10 +20,11 @@ mod settings;
 
 pub use address::Address;
 pub use connection::{Attribution, Connection, ConnectionFrame, Detail, Direction, sock_flag, tcp};
-pub use counters::{Cell, Counted, Nesting};
+pub use counters::{Cell, Counted};
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
 pub use name::Name;
+pub use nesting::Nesting;
 pub use offsets::Offsets;
 pub use process::{
     ARGS_MAX, CGROUP_PATH_MAX, CgroupFrame, EXE_MAX, ExecFrame, ExitFrame, ForkFrame, exec_flag,

@@ -1,7 +1,7 @@
 //! Counting what happened, so that the user half can prove what it did not miss.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tracer_abi::{Cell, Counted, Kind, Nesting};
+use tracer_abi::{Cell, Counted, Kind};
 
 /// Kind of frame → its counters on this CPU. Added to here, read by the user half, never reset.
 #[map]
@@ -31,7 +31,7 @@ pub fn count(kind: u16, what: Counted) {
 /// A softirq on the same CPU may count between a load and a store, so a plain increment would lose
 /// one. The atomic add that returns the old value needs 5.12; this one is as old as bpf.
 #[inline(always)]
-fn add_one(counter: *mut u64) {
+pub fn add_one(counter: *mut u64) {
     // SAFETY: `counter` points to an aligned u64 of a map's value.
     unsafe {
         core::arch::asm!(
@@ -39,39 +39,5 @@ fn add_one(counter: *mut u64) {
             counter = in(reg) counter,
             one = in(reg) 1_u64,
         );
-    }
-}
-
-/// One element: what this CPU knows of the interrupted program. See [`Nesting`].
-#[map]
-static NESTING: PerCpuArray<Nesting> = PerCpuArray::with_max_entries(1, 0);
-
-/// Runs the work of a program whose hook a softirq can reach while it runs.
-#[inline(always)]
-pub fn interruptible(work: impl FnOnce()) {
-    set_active(1);
-    work();
-    set_active(0);
-}
-
-#[inline(always)]
-fn set_active(active: u64) {
-    if let Some(nesting) = NESTING.get_ptr_mut(0) {
-        // SAFETY: the map's value is a Nesting; volatile, for the compiler sees nobody else look.
-        unsafe { (&raw mut (*nesting).active).write_volatile(active) };
-    }
-}
-
-/// Runs the work in place of the program that it interrupts, if it does.
-#[inline(always)]
-pub fn interrupting(work: impl FnOnce()) {
-    let Some(nesting) = NESTING.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: the map's value is a Nesting.
-    if unsafe { (&raw const (*nesting).active).read_volatile() } == 1 {
-        // SAFETY: as above.
-        add_one(unsafe { &raw mut (*nesting).caught });
-        work();
     }
 }

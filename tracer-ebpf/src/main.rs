@@ -18,6 +18,7 @@ mod emit;
 mod globals;
 mod hooks;
 mod kernel;
+mod nesting;
 mod ring;
 mod select;
 
