@@ -2,7 +2,21 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Counters of one kind of frame on one CPU. They only grow.
+use crate::{frame::Kind, nesting::Nested};
+
+/// Everything one CPU counts. The counters only grow.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct CpuCounters {
+    /// By kind of frame.
+    pub cells: [Cell; Kind::COUNT as usize],
+    /// By [`Nested`] hook: how often the second program did the work of the first.
+    pub caught: [u64; Nested::COUNT as usize],
+}
+
+/// Counters of one kind of frame on one CPU.
 ///
 /// `seen = selected_out + ring_full + frames in the ring`. What belongs to conntracer itself is
 /// counted in `own` and nowhere else.
@@ -36,14 +50,4 @@ pub enum Counted {
     MapFull,
     /// [`Cell::own`]
     Own,
-}
-
-impl core::ops::AddAssign for Cell {
-    fn add_assign(&mut self, other: Self) {
-        self.seen += other.seen;
-        self.selected_out += other.selected_out;
-        self.ring_full += other.ring_full;
-        self.map_full += other.map_full;
-        self.own += other.own;
-    }
 }

@@ -20,11 +20,11 @@ mod settings;
 
 pub use address::Address;
 pub use connection::{Attribution, Connection, ConnectionFrame, Detail, Direction, sock_flag, tcp};
-pub use counters::{Cell, Counted};
+pub use counters::{Cell, Counted, CpuCounters};
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
 pub use name::Name;
-pub use nesting::Nesting;
+pub use nesting::{Nested, Nesting};
 pub use offsets::Offsets;
 pub use process::{
     ARGS_MAX, CGROUP_PATH_MAX, CgroupFrame, EXE_MAX, ExecFrame, ExitFrame, ForkFrame, exec_flag,

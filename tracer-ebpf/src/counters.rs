@@ -1,20 +1,28 @@
 //! Counting what happened, so that the user half can prove what it did not miss.
 
-use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tracer_abi::{Cell, Counted, Kind};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
+use tracer_abi::{Cell, Counted, CpuCounters};
 
-/// Kind of frame → its counters on this CPU. Added to here, read by the user half, never reset.
+use crate::ring::cpu;
+
+/// CPU → its counters. Added to here, never reset. The loader makes room for each CPU.
+///
+/// The user half maps it into its memory: while a system call on a map is under way, the kernel runs
+/// no kprobe program on that CPU.
 #[map]
-static COUNTERS: PerCpuArray<Cell> = PerCpuArray::with_max_entries(Kind::COUNT as u32, 0);
+static COUNTERS: Array<CpuCounters> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Adds one.
+/// Adds one to what is counted of a kind of frame.
 #[inline(always)]
 pub fn count(kind: u16, what: Counted) {
-    let Some(cell) = COUNTERS.get_ptr_mut(u32::from(kind)) else {
+    let Some(counters) = of_this_cpu() else {
         return;
     };
-    // SAFETY: the map's value is a `Cell` and stays mapped while the program runs.
+    // SAFETY: the map's value is CpuCounters, stays mapped while the program runs, and has every kind.
     let counter = unsafe {
+        let cell = (&raw mut (*counters).cells)
+            .cast::<Cell>()
+            .add(usize::from(kind));
         match what {
             Counted::Seen => &raw mut (*cell).seen,
             Counted::SelectedOut => &raw mut (*cell).selected_out,
@@ -26,12 +34,28 @@ pub fn count(kind: u16, what: Counted) {
     add_one(counter);
 }
 
-/// Adds one to a counter of this CPU.
-///
+/// Counts that the second program at a hook did the work of the first.
+#[inline(always)]
+pub fn count_caught(hook: u32) {
+    if let Some(counters) = of_this_cpu() {
+        // SAFETY: as above; the array has a place for every hook.
+        add_one(unsafe {
+            (&raw mut (*counters).caught)
+                .cast::<u64>()
+                .add(hook as usize)
+        });
+    }
+}
+
+#[inline(always)]
+fn of_this_cpu() -> Option<*mut CpuCounters> {
+    COUNTERS.get_ptr_mut(u32::from(cpu()))
+}
+
 /// A softirq on the same CPU may count between a load and a store, so a plain increment would lose
 /// one. The atomic add that returns the old value needs 5.12; this one is as old as bpf.
 #[inline(always)]
-pub fn add_one(counter: *mut u64) {
+fn add_one(counter: *mut u64) {
     // SAFETY: `counter` points to an aligned u64 of a map's value.
     unsafe {
         core::arch::asm!(

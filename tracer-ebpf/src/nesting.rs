@@ -1,33 +1,33 @@
 //! Two programs at one hook, so that none of its calls is missed. See [`tracer_abi::Nesting`].
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tracer_abi::Nesting;
+use tracer_abi::{Nested, Nesting};
 
-use crate::counters::add_one;
+use crate::counters::count_caught;
 
-/// One element: what the two programs leave for each other on this CPU.
+/// [`Nested`] hook → what its two programs leave for each other on this CPU.
 #[map]
-static NESTING: PerCpuArray<Nesting> = PerCpuArray::with_max_entries(1, 0);
+static NESTING: PerCpuArray<Nesting> = PerCpuArray::with_max_entries(Nested::COUNT, 0);
 
-/// The first program leaves its trace. `hook` tells this call of the hook from others.
+/// The first program at a hook leaves its trace. `call` tells this call of the hook from others.
 #[inline(always)]
-pub fn leave_trace(hook: u64) {
-    let Some(nesting) = NESTING.get_ptr_mut(0) else {
+pub fn leave_trace(hook: u32, call: u64) {
+    let Some(nesting) = NESTING.get_ptr_mut(hook) else {
         return;
     };
     // SAFETY: the map's value is a Nesting, and the index is masked. Volatile, for the compiler sees
     // nobody else look.
     unsafe {
         let count = (&raw const (*nesting).count).read_volatile();
-        trace_at(nesting, count).write_volatile(hook);
+        trace_at(nesting, count).write_volatile(call);
         (&raw mut (*nesting).count).write_volatile(count.wrapping_add(1));
     }
 }
 
 /// Whether the first program did not run for this call of the hook; asked by the second.
 #[inline(always)]
-pub fn was_skipped(hook: u64) -> bool {
-    let Some(nesting) = NESTING.get_ptr_mut(0) else {
+pub fn was_skipped(hook: u32, call: u64) -> bool {
+    let Some(nesting) = NESTING.get_ptr_mut(hook) else {
         return false;
     };
     let mut index = 0;
@@ -35,15 +35,14 @@ pub fn was_skipped(hook: u64) -> bool {
         // SAFETY: the map's value is a Nesting, and the index is masked.
         unsafe {
             let trace = trace_at(nesting, index);
-            if trace.read_volatile() == hook {
+            if trace.read_volatile() == call {
                 trace.write_volatile(0);
                 return false;
             }
         }
         index += 1;
     }
-    // SAFETY: the map's value is a Nesting.
-    add_one(unsafe { &raw mut (*nesting).caught });
+    count_caught(hook);
     true
 }
 

@@ -1,7 +1,7 @@
 //! The way out: one ring, woken rarely.
 
 use aya_ebpf::{
-    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    bindings::{BPF_F_MMAPABLE, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     macros::map,
     maps::{Array, RingBuf, ring_buf::RingBufEntry},
 };
@@ -14,9 +14,10 @@ use crate::{counters::count, globals::global};
 static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// One word: 1 while the reader sleeps until it is woken. Set by the user half before it sleeps,
-/// cleared here by the submit that wakes it.
+/// cleared here by the submit that wakes it. Mapped by the user half for the same reason as the
+/// counters.
 #[map]
-static READER: Array<u32> = Array::with_max_entries(1, 0);
+static READER: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Room for one frame, or `None` (counted) when the ring is full.
 #[inline(always)]
@@ -55,7 +56,7 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
 #[inline(always)]
 fn wake_flags() -> u64 {
     if let Some(sleeping) = READER.get_ptr_mut(0) {
-        // SAFETY: the map's value is a u32. Two CPUs that both see 1 wake the reader twice, which
+        // SAFETY: the map's value is a u64. Two CPUs that both see 1 wake the reader twice, which
         // does no harm.
         unsafe {
             if *sleeping == 1 {

@@ -7,7 +7,7 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_abi::{Connection, Direction, Kind, tcp};
+use tracer_abi::{Connection, Direction, Kind, Nested, tcp};
 
 use super::listen;
 use crate::{
@@ -19,16 +19,15 @@ use crate::{
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
-    nesting::leave_trace(hook(&ctx));
+    nesting::leave_trace(Nested::STATE, call(&ctx));
     changed(&ctx);
     0
 }
 
-/// The same change in place of the program above, where it comes in a softirq that interrupts that
-/// program.
+/// The same change in place of the program above, where that was skipped.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_nested(ctx: BtfTracePointContext) -> i32 {
-    if nesting::was_skipped(hook(&ctx)) {
+    if nesting::was_skipped(Nested::STATE, call(&ctx)) {
         changed(&ctx);
     }
     0
@@ -36,7 +35,7 @@ fn state_nested(ctx: BtfTracePointContext) -> i32 {
 
 /// Tells this change from any other that can be under way on the CPU.
 #[inline(always)]
-fn hook(ctx: &BtfTracePointContext) -> u64 {
+fn call(ctx: &BtfTracePointContext) -> u64 {
     let (sk, old, new): (*const u8, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
     // Addresses of the kernel begin with ones, so that no change looks like an empty place.
     forget_type(sk) as u64 ^ old << 56 ^ new << 48

@@ -8,7 +8,7 @@ use std::{
     os::fd::AsFd as _,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use nix::{
     sys::{
         epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
@@ -26,14 +26,20 @@ use nix::{
     },
     time::{ClockId, clock_gettime},
 };
-use tracer_abi::{Cell, Kind};
+use tracer_abi::{CpuCounters, Kind, Nested};
 use tracer_core::{
     decode::{kind_of, used},
     pipeline::is_of_processes,
     totals::{Counters, Counts},
 };
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{load::Attached, log::KernelLog, missed::Meter};
+use super::{
+    load::{Attached, cpus},
+    log::KernelLog,
+    missed::Meter,
+    shared::Shared,
+};
 
 /// How long frames may lie in the ring while there is traffic. A submit that wakes the reader costs
 /// ten times the frame itself, so the reader comes by on its own.
@@ -151,6 +157,9 @@ pub fn ending_signals() -> SigSet {
     signals
 }
 
+/// Words of [`CpuCounters`].
+const COUNTER_WORDS: usize = size_of::<CpuCounters>() / size_of::<u64>();
+
 /// What an epoll event is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
@@ -162,8 +171,10 @@ enum About {
 /// The draining thread.
 struct Drain {
     ring: RingBuf<MapData>,
-    reader: Array<MapData, u32>,
-    counters: PerCpuArray<MapData, [u8; size_of::<Cell>()]>,
+    /// One word: 1 while the kernel half shall wake this thread.
+    reader: Shared,
+    /// [`CpuCounters`] of each CPU.
+    counters: Shared,
     missed: Meter,
     log: Option<KernelLog>,
     epoll: Epoll,
@@ -190,17 +201,12 @@ impl Drain {
         stop: &EventFd,
         log: Option<KernelLog>,
     ) -> anyhow::Result<Self> {
-        let mut take = |name: &str| {
-            attached
-                .ebpf
-                .take_map(name)
-                .with_context(|| format!("the kernel object has no map {name}"))
-        };
-        let ring = RingBuf::try_from(take("EVENTS")?)?;
-        let reader = Array::try_from(take("READER")?)?;
-        let counters = PerCpuArray::try_from(take("COUNTERS")?)?;
-        let nesting = PerCpuArray::try_from(take("NESTING")?)?;
-        let missed = Meter::new(&attached.ebpf, nesting);
+        let ring = attached.ebpf.take_map("EVENTS");
+        let ring = RingBuf::try_from(ring.context("the kernel object has no map EVENTS")?)?;
+        let reader = Shared::new(&attached.ebpf, "READER", 1)?;
+        let counter_words = cpus()? as usize * COUNTER_WORDS;
+        let counters = Shared::new(&attached.ebpf, "COUNTERS", counter_words)?;
+        let missed = Meter::new(&attached.ebpf);
         let signals = ending_signals();
         signals.thread_block()?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -251,15 +257,20 @@ impl Drain {
         let _ = self.messages.send(Message::Ended);
     }
 
-    /// Waits until the kernel half wakes it. The kernel half is told first, and what came before it
-    /// could know is looked for afterwards.
+    /// Waits until the kernel half wakes it. A program that had decided not to before it was told
+    /// hands over its frame within the first, short wait.
     fn sleep(&mut self, at_most: Duration) {
-        // If this fails, the frames wait a little longer.
-        let _ = self.reader.set(0, 1, 0);
+        self.ask_to_be_woken(1);
+        self.wait(INTERVAL.min(at_most));
         if self.drain() == 0 {
-            self.wait(at_most);
+            self.wait(at_most.saturating_sub(INTERVAL));
         }
-        let _ = self.reader.set(0, 0, 0);
+        self.ask_to_be_woken(0);
+    }
+
+    fn ask_to_be_woken(&self, value: u64) {
+        let store = |word: &AtomicU64| word.store(value, Ordering::SeqCst);
+        self.reader.words().iter().for_each(store);
     }
 
     fn wait(&mut self, at_most: Duration) {
@@ -341,25 +352,29 @@ impl Drain {
             connections: self.received.connections,
             processes: self.received.processes,
         };
-        for kind in 0..Kind::COUNT {
-            let Ok(cells) = self.counters.get(&u32::from(kind), 0) else {
+        let words = self.counters.load();
+        let mut caught = [0; Nested::COUNT as usize];
+        for cpu in words.chunks_exact(COUNTER_WORDS) {
+            let Ok(cpu) = CpuCounters::read_from_bytes(cpu.as_bytes()) else {
                 continue;
             };
-            let counts = if is_of_processes(kind) {
-                &mut counters.processes
-            } else {
-                &mut counters.connections
-            };
-            for cell in cells.iter() {
-                let cell: Cell = zerocopy::transmute!(*cell);
+            for (kind, cell) in (0..Kind::COUNT).zip(cpu.cells) {
+                let counts = if is_of_processes(kind) {
+                    &mut counters.processes
+                } else {
+                    &mut counters.connections
+                };
                 counts.seen += cell.seen;
                 counts.selected_out += cell.selected_out;
                 counts.ring_full += cell.ring_full;
                 counts.map_full += cell.map_full;
                 counts.own += cell.own;
             }
+            for (sum, count) in caught.iter_mut().zip(cpu.caught) {
+                *sum += count;
+            }
         }
-        let missed = self.missed.read();
+        let missed = self.missed.read(&caught);
         counters.connections.hook_missed = missed.connections;
         counters.processes.hook_missed = missed.processes;
         counters

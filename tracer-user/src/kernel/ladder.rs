@@ -244,6 +244,7 @@ const REFUSAL: &[Rung] = &[
             program("attempt_cgroup4", Hook::SockAddr),
             program("attempt_cgroup6", Hook::SockAddr),
             program("sys_exit_tp_btf", Hook::TpBtf("sys_exit")),
+            program("sys_exit_nested", Hook::TpBtf("sys_exit")),
         ],
         Some(
             "attempts through io_uring that fail before anything leaves this host are not seen, \
@@ -298,7 +299,10 @@ const ACCEPT: &[Rung] = &[
     rung(
         "tp_btf",
         Family::Tracepoint,
-        &[program("sys_exit_tp_btf", Hook::TpBtf("sys_exit"))],
+        &[
+            program("sys_exit_tp_btf", Hook::TpBtf("sys_exit")),
+            program("sys_exit_nested", Hook::TpBtf("sys_exit")),
+        ],
         Some("what io_uring takes is seen only when it ends"),
     ),
 ];

@@ -169,12 +169,21 @@ fn load_object(
         .override_global("SELECTION", request.selection.selection.as_bytes(), true)
         .override_global(aya_log::LEVEL, &request.log_level, false)
         .map_max_entries("EVENTS", request.ring_bytes)
+        .map_max_entries("COUNTERS", cpus()?)
         .map_max_entries("AYA_LOGS", logs_bytes)
         .load(object::BYTES)
         .map_err(|error| match error {
             EbpfError::MapError(error) => anyhow::anyhow!("the kernel refuses a map: {error}"),
             other => anyhow::anyhow!("cannot load the kernel object: {other}"),
         })
+}
+
+/// How many CPUs the machine can have.
+pub fn cpus() -> anyhow::Result<u32> {
+    let count = aya::util::nr_cpus().map_err(|(path, error)| {
+        anyhow::Error::new(error).context(format!("cannot read {path}"))
+    })?;
+    Ok(u32::try_from(count)?)
 }
 
 /// Goes down the ladder of each fact.

@@ -5,16 +5,16 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::{
-    Ebpf,
-    maps::{MapData, PerCpuArray},
-};
-use tracer_abi::Nesting;
+use aya::Ebpf;
+use tracer_abi::Nested;
 
 /// Programs whose skipped runs lose nothing: what they do is done all the same.
-const HARMLESS: [&str; 2] = ["state_nested", "destroy_tp_btf"];
-/// The program whose skipped runs `state_nested` makes up for.
-const NESTED: &str = "state_tp_btf";
+const HARMLESS: [&str; 3] = ["state_nested", "sys_exit_nested", "destroy_tp_btf"];
+/// The programs whose skipped runs another one makes up for.
+const NESTED: [(&str, u32); Nested::COUNT as usize] = [
+    ("state_tp_btf", Nested::STATE),
+    ("sys_exit_tp_btf", Nested::SYS_EXIT),
+];
 
 /// Skipped runs, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,32 +29,28 @@ pub struct Missed {
 pub struct Meter {
     /// Name of each program, and the file in which the kernel describes it.
     programs: Vec<(String, String)>,
-    nesting: PerCpuArray<MapData, [u8; size_of::<Nesting>()]>,
 }
 
 impl Meter {
     /// A meter for the programs that are loaded.
-    pub fn new(ebpf: &Ebpf, nesting: PerCpuArray<MapData, [u8; size_of::<Nesting>()]>) -> Self {
+    pub fn new(ebpf: &Ebpf) -> Self {
         let programs = ebpf.programs().filter_map(|(name, program)| {
             let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
             Some((name.to_owned(), format!("/proc/self/fdinfo/{descriptor}")))
         });
         Self {
             programs: programs.collect(),
-            nesting,
         }
     }
 
-    /// The counts of now.
-    pub fn read(&self) -> Missed {
+    /// The counts of now. `caught`: by [`Nested`] hook, how often the second program did the work of
+    /// the first.
+    pub fn read(&self, caught: &[u64]) -> Missed {
         let mut missed = Missed::default();
         let harmless = |name: &str| HARMLESS.contains(&name);
         for (name, path) in self.programs.iter().filter(|(name, _)| !harmless(name)) {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            let mut count = skipped(&text);
-            if name == NESTED {
-                count = count.saturating_sub(self.caught());
-            }
+            let count = skipped(&text).saturating_sub(made_up_for(name, caught));
             if is_of_processes(name) {
                 missed.processes += count;
             } else {
@@ -63,16 +59,14 @@ impl Meter {
         }
         missed
     }
+}
 
-    /// How often the second program did the work of the first.
-    fn caught(&self) -> u64 {
-        let cells = self.nesting.get(&0, 0);
-        let caught = |bytes: &[u8; size_of::<Nesting>()]| {
-            let nesting: Nesting = zerocopy::transmute!(*bytes);
-            nesting.caught
-        };
-        cells.map_or(0, |cells| cells.iter().map(caught).sum())
-    }
+/// How many of a program's skipped runs another one made up for.
+fn made_up_for(program: &str, caught: &[u64]) -> u64 {
+    let hook = NESTED.iter().find(|(name, _)| *name == program);
+    hook.and_then(|(_, hook)| caught.get(*hook as usize))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Whether a program tells of processes or cgroups.

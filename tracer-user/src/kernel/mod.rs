@@ -10,3 +10,4 @@ pub mod missed;
 pub mod object;
 pub mod offsets;
 pub mod policy;
+mod shared;
