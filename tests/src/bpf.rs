@@ -83,6 +83,25 @@ pub fn programs() -> BTreeMap<u32, String> {
     }
 }
 
+/// The ids of the programs that a process has loaded.
+///
+/// # Panics
+/// If its descriptors cannot be read.
+#[must_use]
+pub fn programs_of(pid: u32) -> Vec<u32> {
+    let directory = format!("/proc/{pid}/fdinfo");
+    let entries = std::fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("cannot read {directory}: {error}"));
+    let id_of = |text: String| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
+    };
+    entries
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .filter_map(id_of)
+        .collect()
+}
+
 /// `bpf_prog_info.name`
 fn name_of(program: &OwnedFd) -> String {
     const NAME_AT: usize = 64;
@@ -103,12 +122,12 @@ fn name_of(program: &OwnedFd) -> String {
     String::from_utf8_lossy(&name[..end]).into_owned()
 }
 
-/// Before 5.11 the memory of programs counts as locked.
+/// Before 5.11 the memory of programs counts as locked. Later nothing depends on it, and where it
+/// may not be raised the kernel says so when the program is loaded.
 fn allow_locked_memory() {
     use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-    setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)
-        .unwrap_or_else(|error| panic!("cannot lock memory: {error}"));
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
 }
 
 /// A program of somebody else's that forbids IPv4 connects in a cgroup, while it lives.
@@ -135,8 +154,7 @@ impl Forbids {
             .set_pointer(16, licence.as_ptr())
             .set(68, BPF_CGROUP_INET4_CONNECT);
         let program = bpf(BPF_PROG_LOAD, &mut load)
-            .map(descriptor)
-            .unwrap_or_else(|error| panic!("cannot load a program: {error}"));
+            .map_or_else(|error| panic!("cannot load a program: {error}"), descriptor);
         let directory =
             File::open(cgroup).unwrap_or_else(|error| panic!("cannot open {cgroup}: {error}"));
         let number = |fd: i32| u32::try_from(fd).unwrap_or_default();
@@ -144,9 +162,10 @@ impl Forbids {
             .set(0, number(program.as_raw_fd()))
             .set(4, number(directory.as_raw_fd()))
             .set(8, BPF_CGROUP_INET4_CONNECT);
-        let link = bpf(BPF_LINK_CREATE, &mut create)
-            .map(descriptor)
-            .unwrap_or_else(|error| panic!("cannot attach a program: {error}"));
+        let link = bpf(BPF_LINK_CREATE, &mut create).map_or_else(
+            |error| panic!("cannot attach a program: {error}"),
+            descriptor,
+        );
         Self { _link: link }
     }
 }

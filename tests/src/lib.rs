@@ -1,6 +1,10 @@
 //! What the tests share: a tracer to watch, namespaces and processes to watch it with.
 //!
 //! Nothing here sleeps: a test waits for the record it expects, with a deadline.
+#![expect(
+    clippy::must_use_candidate,
+    reason = "a test may wait for a record and not look at it"
+)]
 
 pub mod bpf;
 pub mod cgroup;
@@ -13,7 +17,7 @@ pub mod tracer;
 use std::{path::PathBuf, time::Duration};
 
 /// How long a test waits for what it expects. Emulated machines are ten times slower.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The program under test.
 #[must_use]

@@ -5,6 +5,10 @@
 //! bytes can be decoded and no uninitialised kernel memory can leave through a gap; the derives of
 //! `zerocopy` make the compiler prove it.
 #![no_std]
+#![expect(
+    clippy::inline_always,
+    reason = "a program of the kernel half has 512 bytes of stack and no cheap calls"
+)]
 
 mod address;
 mod connection;

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_step_of_the_wall_clock_is_noticed_and_slewing_is_not() {
         let mut clock = Clock::new(anchor(0, 1_700_000_000_000_000_000));
-        let later = |step| anchor(60_000_000_000, 1_700_000_060_000_000_000 + step);
+        let later = |step: i64| anchor(60_000_000_000, 1_700_000_060_000_000_000 + step);
         assert_eq!(clock.retake(later(30_000_000)), None);
         assert_eq!(
             clock.retake(later(-3_600_000_000_000)),

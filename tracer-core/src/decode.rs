@@ -96,6 +96,9 @@ pub fn used(bytes: &[u8]) -> &[u8] {
 }
 
 /// Decodes one frame. Any bytes are safe to give.
+///
+/// # Errors
+/// If they are no frame, and why.
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let kind = kind_of(bytes).ok_or(DecodeError::Short {
         kind: u16::MAX,

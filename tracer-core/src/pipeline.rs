@@ -117,6 +117,12 @@ impl Pipeline {
         &self.scopes
     }
 
+    /// The selection as tables, by the rules about addresses as they are now.
+    #[must_use]
+    pub fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
     /// The totals so far.
     #[must_use]
     pub fn totals(&self) -> &Totals {

@@ -93,6 +93,9 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 /// The beginning of a recording.
+///
+/// # Errors
+/// If the header cannot be put in words; none of ours is such.
 pub fn write_header(header: &Header, out: &mut Vec<u8>) -> serde_json::Result<()> {
     out.extend_from_slice(MAGIC);
     serde_json::to_writer(&mut *out, header)?;
@@ -101,6 +104,9 @@ pub fn write_header(header: &Header, out: &mut Vec<u8>) -> serde_json::Result<()
 }
 
 /// Appends an entry.
+///
+/// # Errors
+/// If the entry cannot be put in words; none of ours is such.
 pub fn write_entry(entry: &Entry<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match entry {
         Entry::Frame(bytes) => append(FRAME, bytes, out),
@@ -141,6 +147,9 @@ impl Reader {
     }
 
     /// The header, once all of it has arrived.
+    ///
+    /// # Errors
+    /// If this is no recording, or one of another version.
     pub fn header(&mut self) -> Result<Option<Header>, ReadError> {
         let known = MAGIC.len().min(self.bytes.len());
         if self.bytes.get(..known) != MAGIC.get(..known) {
@@ -157,6 +166,9 @@ impl Reader {
     }
 
     /// The next entry, once all of it has arrived.
+    ///
+    /// # Errors
+    /// If it makes no sense, and where in the file that is.
     pub fn entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
         let at = self.before + self.next;
         let bad = |why: String| ReadError::BadEntry { at, why };
@@ -188,6 +200,9 @@ impl Reader {
     }
 
     /// Whether the recording, now that no more bytes come, ends between two entries.
+    ///
+    /// # Errors
+    /// If it ends inside one, and where.
     pub fn finish(&self) -> Result<(), ReadError> {
         if self.next == self.bytes.len() {
             Ok(())

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use caps::{CapSet, Capability};
+use serde::Serialize;
 
 /// What loading tracing programs takes, since 5.8. `CAP_SYS_ADMIN` includes both.
 const NEEDED: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_PERFMON];
@@ -26,28 +27,29 @@ const USEFUL: [(Capability, &str); 4] = [
 ];
 
 /// A capability, whether it is there, and what it is for.
-pub struct Held {
+#[derive(Debug, Serialize)]
+pub struct Privilege {
     /// Its name.
     pub name: String,
     /// It is in effect.
-    pub is_held: bool,
+    pub held: bool,
     /// It cannot be done without.
-    pub is_needed: bool,
+    pub needed: bool,
     /// What it is for.
     pub purpose: &'static str,
 }
 
 /// All capabilities that matter.
-pub fn held() -> Vec<Held> {
+pub fn all() -> Vec<Privilege> {
     let needed = NEEDED.map(|capability| (capability, true, "loading the programs"));
     let useful = USEFUL.map(|(capability, purpose)| (capability, false, purpose));
     needed
         .into_iter()
         .chain(useful)
-        .map(|(capability, is_needed, purpose)| Held {
+        .map(|(capability, needed, purpose)| Privilege {
             name: capability.to_string(),
-            is_held: has(capability) || has(Capability::CAP_SYS_ADMIN),
-            is_needed,
+            held: has(capability) || has(Capability::CAP_SYS_ADMIN),
+            needed,
             purpose,
         })
         .collect()
@@ -55,10 +57,10 @@ pub fn held() -> Vec<Held> {
 
 /// Fails, in one sentence, without what cannot be done without.
 pub fn check() -> anyhow::Result<()> {
-    let missing: Vec<String> = held()
+    let missing: Vec<String> = all()
         .into_iter()
-        .filter(|held| held.is_needed && !held.is_held)
-        .map(|held| held.name)
+        .filter(|capability| capability.needed && !capability.held)
+        .map(|capability| capability.name)
         .collect();
     if !missing.is_empty() {
         let command: Vec<String> = std::env::args().collect();

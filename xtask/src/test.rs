@@ -1,10 +1,10 @@
 //! Every test.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use crate::{
     build::{self, statically},
-    command::{cargo, has, run as call},
+    command::{cargo, command, has, run as call},
     packages, setup, vm,
 };
 
@@ -12,6 +12,12 @@ use crate::{
 const TOOLS: [&str; 3] = ["iproute2", "nftables", "runc"];
 /// Kernels that must have been tested.
 const KERNELS_MIN: usize = 3;
+/// Rungs that a kernel may not grant: what the kernel tests call each, and its `--hooks`.
+const RUNGS: [(&str, &str); 3] = [
+    ("fexit", "fentry,accept=fexit"),
+    ("kprobe", "kprobe"),
+    ("kretprobe", "kprobe,accept=kretprobe"),
+];
 
 /// Sets up and runs the tests; `args` go to the test runner.
 pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
@@ -25,8 +31,17 @@ pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
         .filter(|wanted| !kernels.iter().any(|kernel| kernel.name == wanted.name))
         .map(|kernel| format!("binary(vm) & test(={})", kernel.test()))
         .collect();
-    if !with_vm {
-        left_out.push("binary(vm)".to_owned());
+    for (name, why) in refused_rungs()? {
+        println!("rung {name:<9} NOT TESTED on this kernel: {why}");
+        left_out.push(format!("binary(kernel) & test(/::{name}$/)"));
+    }
+    vm::report(&kernels);
+    if with_vm {
+        let is_old = kernels.iter().any(|kernel| kernel.is_older_than(6, 2));
+        ensure!(
+            kernels.len() >= KERNELS_MIN && is_old,
+            "at least {KERNELS_MIN} kernels must be tested, one of them older than 6.2"
+        );
     }
     let mut nextest = cargo();
     statically(nextest.args(["nextest", "run", "--workspace", "--exclude=tracer-ebpf"]))
@@ -36,16 +51,24 @@ pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
         let filter = format!("not ({})", left_out.join(" | "));
         nextest.args(["--filterset", &filter]);
     }
-    let result = call(nextest.args(args));
-    if with_vm {
-        vm::report(&kernels);
-        let is_old = kernels.iter().any(|kernel| kernel.is_older_than(6, 2));
-        ensure!(
-            kernels.len() >= KERNELS_MIN && is_old,
-            "at least {KERNELS_MIN} kernels must be tested, one of them older than 6.2"
-        );
+    call(nextest.args(args))
+}
+
+/// The rungs that this kernel does not grant, and why.
+fn refused_rungs() -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut refused = Vec::new();
+    for (name, hooks) in RUNGS {
+        let output = command(build::binary())
+            .args(["doctor", "-o", "json", "--hooks", hooks])
+            .output()
+            .context("cannot run conntracer")?;
+        let findings: serde_json::Value =
+            serde_json::from_slice(&output.stdout).context("doctor does not speak JSON")?;
+        if let Some(error) = findings.get("error").and_then(serde_json::Value::as_str) {
+            refused.push((name, error.to_owned()));
+        }
     }
-    result
+    Ok(refused)
 }
 
 /// The test runner.

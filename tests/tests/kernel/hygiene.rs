@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use tracer_tests::{
-    bpf::{Forbids, programs},
+    bpf::{Forbids, programs, programs_of},
     cgroup::Cgroup,
     netns::Netns,
     on_every_rung,
@@ -13,7 +13,6 @@ use tracer_tests::{
 
 on_every_rung!(nothing_stays_after_a_kill);
 
-/// Names of our programs in the kernel, with the ids of those that belong to one tracer.
 fn nothing_stays_after_a_kill(rung: Rung) {
     let netns = Netns::new();
     let cgroup = Cgroup::new(&format!(
@@ -23,13 +22,9 @@ fn nothing_stays_after_a_kill(rung: Rung) {
     ));
     let directory = cgroup.directory();
     let _forbids = Forbids::connects(&directory);
-    let before = programs();
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
     let tracer = Tracer::on(rung, &netns, &[]);
-    let ours: Vec<u32> = programs()
-        .into_keys()
-        .filter(|id| !before.contains_key(id))
-        .collect();
+    let ours = programs_of(tracer.pid());
     assert!(!ours.is_empty());
     tracer.signal(Signal::SIGKILL);
     let finished = tracer.end();

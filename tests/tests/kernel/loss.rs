@@ -26,8 +26,7 @@ fn a_ring_that_is_full_is_told(rung: Rung) {
     peer::run(&netns, &["flood", &target, "100"]);
     tracer.signal(Signal::SIGCONT);
     let loss = tracer.wait("loss", |record| record.event() == "loss");
-    let lost = loss.number("lost.ring_full").unwrap();
-    assert!(lost > 0);
+    assert!(loss.number("lost.ring_full").unwrap() > 0);
     assert!(loss.text("since") < loss.text("time"));
     let finished = tracer.stop();
     server.finish();

@@ -3,6 +3,11 @@
 //! Each test makes its own traffic in a network namespace of the tests and asserts what is said of
 //! it: process, user, cgroup, addresses, order, outcome and bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it unwraps in vain, which is what it is for"
+)]
+
 mod endings;
 mod hygiene;
 mod listeners;

@@ -117,19 +117,17 @@ impl Column {
     /// Columns of the terminal it takes at least.
     fn width(self) -> usize {
         match self {
-            Time => 12,
+            Time | Result => 12,
             EventColumn => 11,
             Process => 17,
-            User => 10,
+            User | Service => 10,
             Arrow => 2,
             Local | Remote | Peer => 21,
-            Service => 10,
             Home => 18,
             Scope => 14,
             Login => 8,
             Exe => 24,
             Args => 30,
-            Result => 12,
         }
     }
 
@@ -210,7 +208,7 @@ impl Table {
     }
 
     fn loss(&self, loss: &Loss, clock: &Clock, out: &mut Vec<u8>) {
-        let lost: Vec<String> = loss
+        let parts: Vec<String> = loss
             .lost
             .iter()
             .map(|(category, count)| format!("{count} {category}"))
@@ -219,7 +217,7 @@ impl Table {
             "{} LOSS        between {} and now: {}",
             clock.local_time(&loss.head.time),
             clock.local_time(&loss.since),
-            lost.join(", ")
+            parts.join(", ")
         );
         self.line(ALARM, &text, out);
     }

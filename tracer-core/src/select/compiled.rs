@@ -204,6 +204,7 @@ fn bits_of(table: &[(Ipv6Net, u32)], address: Address) -> u32 {
 mod tests {
     use std::net::IpAddr;
 
+    use ipnet::IpNet;
     use proptest::prelude::*;
 
     use super::*;

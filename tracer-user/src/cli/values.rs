@@ -79,7 +79,7 @@ mod tests {
     fn lengths_of_time() {
         let time = |text: &str| text.parse::<Duration>().map(std::time::Duration::from);
         assert_eq!(time("30s"), Ok(std::time::Duration::from_secs(30)));
-        assert_eq!(time("1h30m"), Ok(std::time::Duration::from_secs(5400)));
+        assert_eq!(time("1h30m"), Ok(std::time::Duration::from_mins(90)));
         assert!(time("-3s").is_err());
         assert!(time("soon").is_err());
     }

@@ -22,6 +22,9 @@ pub trait Host {
 
     /// The answer to a question, if there is one.
     fn answer(&mut self, question: Question) -> Option<Fact>;
+
+    /// What has changed of what may change at any time: the addresses of this host.
+    fn refresh(&mut self) -> Option<Fact>;
 }
 
 /// How many questions are remembered; an attacker can make processes whose start nobody saw.
@@ -94,5 +97,14 @@ impl Host for Machine {
                 Some(self.all_addresses())
             }
         }
+    }
+
+    fn refresh(&mut self) -> Option<Fact> {
+        let before = self.all_addresses();
+        let own = std::process::id();
+        self.addresses
+            .insert(namespaces::of(own)?, addresses::of_namespace(own));
+        let after = self.all_addresses();
+        (before != after).then_some(after)
     }
 }

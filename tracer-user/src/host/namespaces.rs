@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _};
 
 /// Inode numbers of the namespaces the machine was booted with (`include/linux/proc_ns.h`).
-const INITIAL_CGROUP: u64 = 0xeffffffb;
-const INITIAL_PID: u64 = 0xeffffffc;
+const INITIAL_CGROUP: u64 = 0xEFFF_FFFB;
+const INITIAL_PID: u64 = 0xEFFF_FFFC;
 
 /// The network namespace of a process.
 pub fn of(pid: u32) -> Option<u32> {

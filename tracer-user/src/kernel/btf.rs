@@ -221,7 +221,7 @@ impl<'a> Btf<'a> {
             let record = *self.types.get(id as usize)?;
             match record.kind() {
                 kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
-                    id = record.size_or_type
+                    id = record.size_or_type;
                 }
                 _ => return Some(record),
             }

@@ -30,6 +30,7 @@ use tracer_abi::{CpuCounters, Kind, Nested};
 use tracer_core::{
     decode::{kind_of, used},
     pipeline::is_of_processes,
+    select::Compiled,
     totals::{Counters, Counts},
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
@@ -37,6 +38,7 @@ use zerocopy::{FromBytes as _, IntoBytes as _};
 use super::{
     load::{Attached, cpus},
     log::KernelLog,
+    maps::ScopeMap,
     missed::Meter,
     shared::Shared,
 };
@@ -76,6 +78,9 @@ pub trait Source {
     /// The next message; waits for it as long as `timeout` says.
     fn next(&mut self, timeout: Option<Duration>) -> Message;
 
+    /// Makes the kernel select by what the rules about addresses are now.
+    fn select(&mut self, selection: &Compiled) -> anyhow::Result<()>;
+
     /// Makes the kernel stop. What it had to say until then still comes, the last counters at the
     /// end, and then [`Message::Ended`].
     fn stop(&mut self) -> anyhow::Result<()>;
@@ -84,6 +89,7 @@ pub trait Source {
 /// The ring of the running kernel.
 pub struct Kernel {
     attached: Attached,
+    scopes: Option<ScopeMap>,
     messages: Receiver<Message>,
     queued: Arc<AtomicUsize>,
     stop: EventFd,
@@ -92,7 +98,12 @@ pub struct Kernel {
 
 impl Kernel {
     /// Starts to drain. From here SIGINT, SIGTERM and SIGHUP are messages.
-    pub fn start(mut attached: Attached, log: Option<KernelLog>) -> anyhow::Result<Self> {
+    pub fn start(
+        mut attached: Attached,
+        selection: &Compiled,
+        log: Option<KernelLog>,
+    ) -> anyhow::Result<Self> {
+        let scopes = ScopeMap::take(&mut attached.ebpf, selection)?;
         let (sender, messages) = channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
@@ -103,6 +114,7 @@ impl Kernel {
             .context("cannot start a thread")?;
         Ok(Self {
             attached,
+            scopes,
             messages,
             queued,
             stop,
@@ -129,6 +141,11 @@ impl Source for Kernel {
             Err(RecvTimeoutError::Timeout) => Message::TimedOut,
             Err(RecvTimeoutError::Disconnected) => Message::Ended,
         }
+    }
+
+    fn select(&mut self, selection: &Compiled) -> anyhow::Result<()> {
+        let scopes = self.scopes.as_mut();
+        scopes.map_or(Ok(()), |scopes| scopes.update(selection))
     }
 
     fn stop(&mut self) -> anyhow::Result<()> {

@@ -1,12 +1,15 @@
 //! Filling the maps by which the programs select.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use aya::{
-    Ebpf, Pod,
+    Ebpf,
     maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key},
 };
+use ipnet::Ipv6Net;
 use tracer_abi::{CgroupPrefix, Predicates};
-use tracer_core::{scope::Scopes, select::Compiled};
+use tracer_core::select::Compiled;
 
 use crate::host::cgroups::Hierarchies;
 
@@ -88,22 +91,17 @@ fn fill_ports(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<()> {
 fn fill_networks(
     ebpf: &mut Ebpf,
     name: &str,
-    networks: impl Iterator<Item = (ipnet::Ipv6Net, u32)>,
+    networks: impl Iterator<Item = (Ipv6Net, u32)>,
 ) -> anyhow::Result<()> {
     let mut trie: LpmTrie<_, AddressKey, u32> = typed(ebpf, name)?;
     for (network, bits) in networks {
-        insert_network(&mut trie, network, bits)?;
+        trie.insert(&network_key(network), bits, 0).context(FULL)?;
     }
     Ok(())
 }
 
-fn insert_network<V: Pod>(
-    trie: &mut LpmTrie<&mut MapData, AddressKey, V>,
-    network: ipnet::Ipv6Net,
-    bits: V,
-) -> anyhow::Result<()> {
-    let key = Key::new(u32::from(network.prefix_len()), network.network().octets());
-    trie.insert(&key, bits, 0).context(FULL)
+fn network_key(network: Ipv6Net) -> Key<AddressKey> {
+    Key::new(u32::from(network.prefix_len()), network.network().octets())
 }
 
 fn prefix_key(prefix: &str) -> anyhow::Result<Key<PrefixKey>> {
@@ -137,14 +135,44 @@ pub fn admit_cgroups(
     Ok(())
 }
 
-/// Enters what is new in the rules about addresses.
-pub fn refresh_scopes(
-    scopes: &mut LpmTrie<MapData, AddressKey, u32>,
-    rules: &Scopes,
-) -> anyhow::Result<()> {
-    for (network, bits) in rules.for_kernel() {
-        let key = Key::new(u32::from(network.prefix_len()), network.network().octets());
-        scopes.insert(&key, bits, 0).context(FULL)?;
+/// The map by which `--external` is decided, kept up to date with the addresses of this host.
+pub struct ScopeMap {
+    trie: LpmTrie<MapData, AddressKey, u32>,
+    /// What is in it.
+    entries: BTreeMap<Ipv6Net, u32>,
+}
+
+impl ScopeMap {
+    /// The map, if the selection makes use of it.
+    pub fn take(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<Option<Self>> {
+        if !uses(selection, Predicates::EXTERNAL) {
+            return Ok(None);
+        }
+        let map = ebpf.take_map("SCOPES");
+        Ok(Some(Self {
+            trie: LpmTrie::try_from(map.context("the kernel object has no map SCOPES")?)?,
+            entries: selection.scopes.iter().copied().collect(),
+        }))
     }
-    Ok(())
+
+    /// Makes it what the selection says now.
+    pub fn update(&mut self, selection: &Compiled) -> anyhow::Result<()> {
+        let wanted: BTreeMap<Ipv6Net, u32> = selection.scopes.iter().copied().collect();
+        for (network, bits) in &wanted {
+            if self.entries.get(network) != Some(bits) {
+                self.trie
+                    .insert(&network_key(*network), bits, 0)
+                    .context(FULL)?;
+            }
+        }
+        for network in self
+            .entries
+            .keys()
+            .filter(|network| !wanted.contains_key(network))
+        {
+            self.trie.remove(&network_key(*network))?;
+        }
+        self.entries = wanted;
+        Ok(())
+    }
 }

@@ -67,15 +67,14 @@ fn pin(fact: &str, via: &str) -> Result<(Fact, &'static str), String> {
         .find(|known| known.name() == fact)
         .ok_or_else(|| format!("there is no fact `{fact}`; see `conntracer doctor`"))?;
     let rung = known.rungs().iter().find(|rung| rung.via == via);
-    match rung {
-        Some(rung) => Ok((known, rung.via)),
-        None => {
-            let vias: Vec<&str> = known.rungs().iter().map(|rung| rung.via).collect();
-            Err(format!(
-                "`{fact}` cannot be had through `{via}`, only through {}",
-                vias.join(", ")
-            ))
-        }
+    if let Some(rung) = rung {
+        Ok((known, rung.via))
+    } else {
+        let vias: Vec<&str> = known.rungs().iter().map(|rung| rung.via).collect();
+        Err(format!(
+            "`{fact}` cannot be had through `{via}`, only through {}",
+            vias.join(", ")
+        ))
     }
 }
 

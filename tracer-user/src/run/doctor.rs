@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use serde::Serialize;
-use tracer_core::{scope::Scopes, select::Compiled};
+use tracer_core::{fact::Networks, scope::Scopes, select::Compiled};
 
 use super::Ending;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         load::{self, Outcome, Request},
         policy::Policy,
     },
-    privileges::{self, Held},
+    privileges::{self, Privilege},
 };
 
 /// What was found.
@@ -41,14 +41,6 @@ struct Findings {
     /// Why nothing can be traced.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Privilege {
-    name: String,
-    held: bool,
-    needed: bool,
-    purpose: &'static str,
 }
 
 /// What became of a fact.
@@ -98,7 +90,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
 
 fn examine(policy: &Policy) -> Findings {
     let hierarchies = Hierarchies::find();
-    let selection = Compiled::new(&[], false, &Scopes::new(&[], &Default::default()));
+    let selection = Compiled::new(&[], false, &Scopes::new(&[], &Networks::default()));
     let attached = load::attach(&Request {
         policy,
         selection: &selection,
@@ -121,19 +113,10 @@ fn examine(policy: &Policy) -> Findings {
         lockdown: lockdown(),
         cgroup2: hierarchies.unified().map(|path| path.display().to_string()),
         cgroup1: hierarchies.v1_controller().map(|v1| v1.name.clone()),
-        capabilities: privileges::held().into_iter().map(privilege).collect(),
+        capabilities: privileges::all(),
         facts,
         degraded,
         error,
-    }
-}
-
-fn privilege(held: Held) -> Privilege {
-    Privilege {
-        name: held.name,
-        held: held.is_held,
-        needed: held.is_needed,
-        purpose: held.purpose,
     }
 }
 

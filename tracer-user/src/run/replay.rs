@@ -153,7 +153,7 @@ impl<'a> Replay<'a> {
 
     /// Networks given now stand in place of those that were recorded.
     fn is_wanted(&self, fact: &Fact) -> bool {
-        !(matches!(fact, Fact::Networks(_)) && !self.args.networks.is_empty())
+        !matches!(fact, Fact::Networks(_)) || self.args.networks.is_empty()
     }
 
     fn make_pipeline(&mut self) -> anyhow::Result<Pipeline> {

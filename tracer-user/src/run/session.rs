@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// How often the clocks are compared.
-const ANCHOR_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the clocks are compared and the addresses of this host are read again.
+const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A run.
 pub struct Session<S: Source, H: Host, C: Clock, W: Write> {
@@ -60,7 +60,7 @@ struct Progress {
     is_closed: bool,
     /// A recording could not be written.
     has_failed: bool,
-    next_anchor: Instant,
+    next_refresh: Instant,
 }
 
 impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
@@ -71,7 +71,7 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
             phase: Phase::Tracing,
             is_closed: false,
             has_failed: false,
-            next_anchor: Instant::now() + ANCHOR_INTERVAL,
+            next_refresh: Instant::now() + REFRESH_INTERVAL,
         };
         let begin = self.host.begin();
         for fact in facts.into_iter().chain(begin) {
@@ -111,7 +111,7 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
             Message::Counters(time_ns, counters) => {
                 self.record(&Entry::Counters(time_ns, counters), progress);
                 self.pipeline.count(time_ns, counters, records);
-                self.retake_clock(records, progress);
+                self.refresh(records, progress);
             }
             Message::Interrupted | Message::TimedOut => self.stop(progress)?,
             Message::Ended => return Ok(false),
@@ -161,17 +161,24 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
         Ok(())
     }
 
-    fn retake_clock(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
-        if Instant::now() >= progress.next_anchor {
-            progress.next_anchor += ANCHOR_INTERVAL;
-            let anchor = self.clock.anchor();
-            self.learn(&Fact::Clock(anchor), records, progress);
+    fn refresh(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
+        if Instant::now() >= progress.next_refresh {
+            progress.next_refresh += REFRESH_INTERVAL;
+            let anchor = Fact::Clock(self.clock.anchor());
+            for fact in [anchor].into_iter().chain(self.host.refresh()) {
+                self.learn(&fact, records, progress);
+            }
         }
     }
 
     fn learn(&mut self, fact: &Fact, records: &mut Vec<Record>, progress: &mut Progress) {
         self.record(&Entry::Fact(Box::new(fact.clone())), progress);
         self.pipeline.learn(fact, records);
+        if matches!(fact, Fact::Addresses(_))
+            && let Err(error) = self.source.select(self.pipeline.compiled())
+        {
+            warn!("the kernel half goes on with the addresses that were: {error:#}");
+        }
     }
 
     /// Writes to the recording. One that cannot be written ends there; tracing goes on.

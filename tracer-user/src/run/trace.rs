@@ -74,7 +74,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
     }
     let log = KernelLog::open(&mut attached.ebpf, args.kernel_log)?;
     let session = Session {
-        source: Kernel::start(attached, log)?,
+        source: Kernel::start(attached, &compiled, log)?,
         host: Machine::new(),
         clock,
         pipeline,

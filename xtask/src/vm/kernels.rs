@@ -106,7 +106,7 @@ fn cached_one(name: &'static str) -> Option<Kernel> {
 }
 
 /// Fetches those that are not here. A kernel that cannot be had is left out, and said so.
-pub fn fetch() -> anyhow::Result<Vec<Kernel>> {
+pub fn fetch() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for wanted in &KERNELS {
         match cached_one(wanted.name).map_or_else(|| fetch_one(wanted), Ok) {
@@ -114,7 +114,7 @@ pub fn fetch() -> anyhow::Result<Vec<Kernel>> {
             Err(why) => println!("vm: there is no kernel {}: {why:#}", wanted.name),
         }
     }
-    Ok(kernels)
+    kernels
 }
 
 fn fetch_one(wanted: &Wanted) -> anyhow::Result<Kernel> {

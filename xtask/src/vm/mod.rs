@@ -24,7 +24,7 @@ pub struct Args {
     prepared: bool,
     /// Arguments of the test program, e.g. part of the name of a test
     #[arg(last = true)]
-    args: Vec<String>,
+    test: Vec<String>,
 }
 
 /// What the virtual machines need.
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for kernel in wanted {
         println!("vm: Linux {}", kernel.version);
-        if !qemu::run(kernel, &args.args)? {
+        if !qemu::run(kernel, &args.test)? {
             failed.push(kernel.version.clone());
         }
     }
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 /// Fetches the kernels and builds the initramfs. The kernels that could be had.
 pub fn prepare() -> anyhow::Result<Vec<Kernel>> {
     packages::install(&TOOLS)?;
-    let kernels = kernels::fetch()?;
+    let kernels = kernels::fetch();
     let test_program = test_program()?;
     initramfs::build(&test_program)?;
     Ok(kernels)

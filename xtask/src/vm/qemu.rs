@@ -12,7 +12,7 @@ use super::{Kernel, initramfs};
 use crate::command::command;
 
 /// How long a run may take.
-const DEADLINE: Duration = Duration::from_secs(15 * 60);
+const DEADLINE: Duration = Duration::from_mins(15);
 /// The line in which init says how the tests ended.
 const VERDICT: &str = "verdict: ";
 
