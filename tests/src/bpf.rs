@@ -13,6 +13,7 @@ const BPF_PROG_GET_NEXT_ID: libc::c_long = 11;
 const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_ENABLE_STATS: libc::c_long = 32;
 const BPF_PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 const BPF_CGROUP_INET4_CONNECT: u32 = 10;
 
@@ -89,17 +90,63 @@ pub fn programs() -> BTreeMap<u32, String> {
 /// If its descriptors cannot be read.
 #[must_use]
 pub fn programs_of(pid: u32) -> Vec<u32> {
+    let id_of = |text: &String| number_in(text, "prog_id:");
+    let ids = descriptions_of(pid)
+        .iter()
+        .filter_map(id_of)
+        .collect::<Vec<u64>>();
+    ids.into_iter()
+        .filter_map(|id| u32::try_from(id).ok())
+        .collect()
+}
+
+/// How the kernel describes the descriptors of a process.
+fn descriptions_of(pid: u32) -> Vec<String> {
     let directory = format!("/proc/{pid}/fdinfo");
     let entries = std::fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("cannot read {directory}: {error}"));
-    let id_of = |text: String| {
-        let mut lines = text.lines();
-        lines.find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
-    };
     entries
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
-        .filter_map(id_of)
         .collect()
+}
+
+fn number_in(description: &str, key: &str) -> Option<u64> {
+    let mut lines = description.lines();
+    lines.find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+}
+
+/// What a program did while [`enable_stats`] was in force.
+#[derive(Debug)]
+pub struct Run {
+    /// Its name.
+    pub name: String,
+    /// How often it ran.
+    pub count: u64,
+    /// How long it ran in all.
+    pub time_ns: u64,
+}
+
+/// What the programs of a process did.
+#[must_use]
+pub fn runs_of(pid: u32) -> Vec<Run> {
+    let names = programs();
+    let run = |text: &String| {
+        let id = u32::try_from(number_in(text, "prog_id:")?).ok()?;
+        Some(Run {
+            name: names.get(&id)?.clone(),
+            count: number_in(text, "run_cnt:")?,
+            time_ns: number_in(text, "run_time_ns:")?,
+        })
+    };
+    descriptions_of(pid).iter().filter_map(run).collect()
+}
+
+/// Has the kernel (since 5.8) count how often and how long programs run, until this is closed.
+///
+/// # Errors
+/// If it refuses.
+pub fn enable_stats() -> nix::Result<OwnedFd> {
+    bpf(BPF_ENABLE_STATS, &mut Attributes::new()).map(descriptor)
 }
 
 /// `bpf_prog_info.name`

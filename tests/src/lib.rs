@@ -8,6 +8,7 @@
 
 pub mod bpf;
 pub mod cgroup;
+pub mod container;
 pub mod netns;
 pub mod peer;
 pub mod record;
@@ -36,7 +37,10 @@ fn program(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();
     }
+    // Tests lie in `deps`, one below what they test.
     let own = std::env::current_exe().unwrap_or_default();
-    let directory = own.ancestors().nth(2).map(PathBuf::from);
-    directory.unwrap_or_default().join(name)
+    let mut beside = own.ancestors().skip(1).map(|above| above.join(name));
+    beside
+        .find(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from(name))
 }

@@ -36,7 +36,7 @@ pub struct Connection {
     pub accepted: u8,
     /// 1: the selection matched, so that its records are written up to the last one.
     pub selected: u8,
-    /// Bits of [`Connection`]'s `OPEN_BEFORE`, `OWN`, `NO_SYN`, `UNCONFIRMED`.
+    /// Bits of [`Connection`]'s `OPEN_BEFORE`, `OWN`, `NO_SYN`, `UNCONFIRMED`, `ESTABLISHED`.
     pub flags: u8,
     /// The last process known to use it.
     pub owner: Identity,
@@ -69,6 +69,8 @@ impl Connection {
     pub const NO_SYN: u8 = 4;
     /// A listener whose `listen` call has not succeeded yet.
     pub const UNCONFIRMED: u8 = 8;
+    /// An outbound connection whose handshake is complete.
+    pub const ESTABLISHED: u8 = 16;
 }
 
 /// Who began a connection.

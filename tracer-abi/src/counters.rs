@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{frame::Kind, nesting::Nested};
+use crate::frame::Kind;
 
 /// Everything one CPU counts. The counters only grow.
 #[derive(
@@ -12,8 +12,6 @@ use crate::{frame::Kind, nesting::Nested};
 pub struct CpuCounters {
     /// By kind of frame.
     pub cells: [Cell; Kind::COUNT as usize],
-    /// By [`Nested`] hook: how often the second program did the work of the first.
-    pub caught: [u64; Nested::COUNT as usize],
 }
 
 /// Counters of one kind of frame on one CPU.

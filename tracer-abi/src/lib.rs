@@ -16,7 +16,6 @@ mod counters;
 mod frame;
 mod identity;
 mod name;
-mod nesting;
 mod offsets;
 mod process;
 mod selection;
@@ -28,7 +27,6 @@ pub use counters::{Cell, Counted, CpuCounters};
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
 pub use name::Name;
-pub use nesting::{Nested, Nesting};
 pub use offsets::Offsets;
 pub use process::{
     ARGS_MAX, CGROUP_PATH_MAX, CgroupFrame, EXE_MAX, ExecFrame, ExitFrame, ForkFrame, exec_flag,

@@ -79,15 +79,18 @@ impl Predicates {
 
 /// The values that predicates compare with: maps in the kernel, tables in user space. Both halves
 /// evaluate the same code over them, so that they agree.
+///
+/// Answers are numbers, 1 for yes and 0 for no, to be calculated with: the verifier follows each
+/// branch separately, and twenty predicates make a million paths.
 pub trait Sets {
     /// Whether the port is in a set; `bit` is that of [`Predicates`], negated or not.
-    fn has_port(&self, bit: u32, port: u16) -> bool;
+    fn has_port(&self, bit: u32, port: u16) -> u32;
     /// Bits of [`net_bit`] for `--remote` and its negated form, of the address as it is.
     fn remote_bits(&self, address: Address) -> u32;
     /// Bits of [`net_bit`] for `--external`, of the canonical address.
     fn scope_bits(&self, address: Address) -> u32;
     /// Whether a user, login user, protocol or network namespace is in a set.
-    fn has_number(&self, bit: u32, value: u32) -> bool;
+    fn has_number(&self, bit: u32, value: u32) -> u32;
     /// The bits of [`Predicates`] that being in this cgroup satisfies, negated ones where the cgroup
     /// is one of the negated form.
     fn cgroup_bits(&self, owner: &Identity) -> u32;
@@ -112,7 +115,7 @@ impl<S: Sets> Evaluation<'_, S> {
         let (local, remote) = (connection.local_port, connection.remote_port);
         let address = connection.remote;
         self.test(Predicates::PORT, |bit| {
-            self.sets.has_port(bit, local) || self.sets.has_port(bit, remote)
+            self.sets.has_port(bit, local) | self.sets.has_port(bit, remote)
         }) | self.test(Predicates::LOCAL_PORT, |bit| self.sets.has_port(bit, local))
             | self.test(Predicates::REMOTE_PORT, |bit| {
                 self.sets.has_port(bit, remote)
@@ -124,15 +127,16 @@ impl<S: Sets> Evaluation<'_, S> {
                 self.sets.has_number(bit, connection.netns)
             })
             | self.test(Predicates::REMOTE, |bit| {
-                let bits = self.sets.remote_bits(address);
-                bits & if bit == Predicates::REMOTE {
+                let wanted = if bit == Predicates::REMOTE {
                     net_bit::REMOTE
                 } else {
                     net_bit::NOT_REMOTE
-                } != 0
+                };
+                has(self.sets.remote_bits(address), wanted)
             })
             | self.test(Predicates::EXTERNAL, |_| {
-                self.sets.scope_bits(address.canonical()) & net_bit::EXTERNAL != 0
+                let bits = self.sets.scope_bits(address.canonical());
+                has(bits, net_bit::EXTERNAL)
             })
             | self.owner(&connection.owner)
     }
@@ -140,30 +144,36 @@ impl<S: Sets> Evaluation<'_, S> {
     /// Nobody is no user and in no cgroup.
     #[inline(always)]
     fn owner(&self, owner: &Identity) -> u32 {
-        let is_somebody = owner.tgid != 0;
+        let somebody = u32::from(owner.tgid != 0);
         self.test(Predicates::USER, |bit| {
-            is_somebody && self.sets.has_number(bit, owner.uid)
+            somebody & self.sets.has_number(bit, owner.uid)
         }) | self.test(Predicates::LOGIN, |bit| {
-            is_somebody && self.sets.has_number(bit, owner.auid)
+            somebody & self.sets.has_number(bit, owner.auid)
         }) | self.test(Predicates::CGROUP, |bit| {
-            is_somebody && self.sets.cgroup_bits(owner) & bit != 0
+            somebody & has(self.sets.cgroup_bits(owner), bit)
         })
     }
 
     /// The bit where the flag is in force and `holds`; its negated form where that is in force and
     /// does not hold.
     #[inline(always)]
-    fn test(&self, bit: u32, holds: impl Fn(u32) -> bool) -> u32 {
+    fn test(&self, bit: u32, holds: impl Fn(u32) -> u32) -> u32 {
         let negated = bit << Predicates::NEGATED_SHIFT;
         let mut satisfied = 0;
-        if self.used & bit != 0 && holds(bit) {
-            satisfied |= bit;
+        if self.used & bit != 0 {
+            satisfied |= holds(bit) << bit.trailing_zeros();
         }
-        if self.used & negated != 0 && !holds(negated) {
-            satisfied |= negated;
+        if self.used & negated != 0 {
+            satisfied |= (holds(negated) ^ 1) << negated.trailing_zeros();
         }
         satisfied
     }
+}
+
+/// Whether a single bit is set.
+#[inline(always)]
+fn has(bits: u32, bit: u32) -> u32 {
+    bits >> bit.trailing_zeros() & 1
 }
 
 /// Bits of the values in the tries of addresses.

@@ -34,9 +34,6 @@ pub struct Open {
     pub listens_on: Option<Place>,
     /// A process took it.
     pub is_accepted: bool,
-    /// Its handshake was reported. Two programs share that hook, and when many tasks interrupt each
-    /// other between them the second may not know that the first one has done its work.
-    pub is_established: bool,
     /// A record of it was kept, so all that follow are.
     pub is_selected: bool,
 }

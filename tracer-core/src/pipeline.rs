@@ -299,11 +299,8 @@ impl Pipeline {
         let mut open = self.attribute(frame);
         let mut record = self.record(event, frame, &open);
         open.is_selected |= self.selects(frame, &record);
-        let is_told =
-            event == Event::Established && std::mem::replace(&mut open.is_established, true);
         // While the hooks are attached one after the other, what they report is not complete.
         let is_kept = frame.header.time_ns >= self.start_ns
-            && !is_told
             && open.is_selected
             && self.selection.keeps_record(event, record.outcome);
         let id = record.id;
@@ -343,7 +340,6 @@ impl Pipeline {
             listens_on: (connection.direction == RawDirection::LISTENING)
                 .then_some((connection.netns, connection.local_port)),
             is_accepted: false,
-            is_established: false,
             is_selected: false,
         });
         open.is_accepted |= connection.accepted == 1;

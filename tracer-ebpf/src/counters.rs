@@ -34,19 +34,6 @@ pub fn count(kind: u16, what: Counted) {
     add_one(counter);
 }
 
-/// Counts that the second program at a hook did the work of the first.
-#[inline(always)]
-pub fn count_caught(hook: u32) {
-    if let Some(counters) = of_this_cpu() {
-        // SAFETY: as above; the array has a place for every hook.
-        add_one(unsafe {
-            (&raw mut (*counters).caught)
-                .cast::<u64>()
-                .add(hook as usize)
-        });
-    }
-}
-
 #[inline(always)]
 fn of_this_cpu() -> Option<*mut CpuCounters> {
     COUNTERS.get_ptr_mut(u32::from(cpu()))

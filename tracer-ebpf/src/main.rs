@@ -18,7 +18,6 @@ mod emit;
 mod globals;
 mod hooks;
 mod kernel;
-mod nesting;
 mod ring;
 mod select;
 

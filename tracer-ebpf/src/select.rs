@@ -26,9 +26,9 @@ static REMOTES: LpmTrie<Address, u32> = LpmTrie::with_max_entries(16_384, 0);
 #[map]
 static SCOPES: LpmTrie<Address, u32> = LpmTrie::with_max_entries(16_384, 0);
 
-/// (bit of [`Predicates`], number) → present: users, login users, protocols, network namespaces.
+/// (bit of [`Predicates`], number) → 1: users, login users, protocols, network namespaces.
 #[map]
-static NUMBERS: HashMap<[u32; 2], u8> = HashMap::with_max_entries(4096, 0);
+static NUMBERS: HashMap<[u32; 2], u32> = HashMap::with_max_entries(4096, 0);
 
 /// Cgroup → bits of [`Predicates`] that it satisfies. Filled by the loader with what exists and by
 /// the `cgroup_mkdir` hook with what is made later. A version 1 cgroup has the top bit set.
@@ -86,11 +86,10 @@ struct Maps;
 
 impl Sets for Maps {
     #[inline(always)]
-    fn has_port(&self, bit: u32, port: u16) -> bool {
+    fn has_port(&self, bit: u32, port: u16) -> u32 {
         let port = u32::from(port);
-        PORTS
-            .get(Predicates::port_set(bit) * PORT_WORDS + (port >> 6))
-            .is_some_and(|word| word >> (port & 63) & 1 == 1)
+        let word = PORTS.get(Predicates::port_set(bit) * PORT_WORDS + (port >> 6));
+        word.map_or(0, |word| (word >> (port & 63)) as u32 & 1)
     }
 
     #[inline(always)]
@@ -104,8 +103,12 @@ impl Sets for Maps {
     }
 
     #[inline(always)]
-    fn has_number(&self, bit: u32, value: u32) -> bool {
-        NUMBERS.get_ptr([bit, value]).is_some()
+    fn has_number(&self, bit: u32, value: u32) -> u32 {
+        match NUMBERS.get_ptr([bit, value]) {
+            // SAFETY: the value is one aligned word, read in one load.
+            Some(is_in) => unsafe { *is_in },
+            None => 0,
+        }
     }
 
     #[inline(always)]

@@ -13,12 +13,11 @@ pub fn run(args: &[String]) -> anyhow::Result<()> {
         "--release",
         "--package",
         "tracer-tests",
-        "--bin",
-        "bench",
+        "--bins",
     ])))?;
     let bench = root()
         .join("target")
         .join(build::TARGET)
         .join("release/bench");
-    call(as_root(bench).arg(build::binary()).args(args))
+    call(as_root(bench).args(args))
 }

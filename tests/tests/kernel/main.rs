@@ -13,5 +13,6 @@ mod hygiene;
 mod listeners;
 mod loss;
 mod owners;
+mod predicates;
 mod selection;
 mod talking;

@@ -169,11 +169,9 @@ struct Tables<'a> {
 }
 
 impl Sets for Tables<'_> {
-    fn has_port(&self, bit: u32, port: u16) -> bool {
-        self.compiled
-            .ports
-            .get(&bit)
-            .is_some_and(|ports| ports.contains(port))
+    fn has_port(&self, bit: u32, port: u16) -> u32 {
+        let ports = self.compiled.ports.get(&bit);
+        u32::from(ports.is_some_and(|ports| ports.contains(port)))
     }
 
     fn remote_bits(&self, address: Address) -> u32 {
@@ -184,8 +182,8 @@ impl Sets for Tables<'_> {
         bits_of(&self.compiled.scopes, address)
     }
 
-    fn has_number(&self, bit: u32, value: u32) -> bool {
-        self.compiled.numbers.contains(&(bit, value))
+    fn has_number(&self, bit: u32, value: u32) -> u32 {
+        u32::from(self.compiled.numbers.contains(&(bit, value)))
     }
 
     fn cgroup_bits(&self, owner: &Identity) -> u32 {

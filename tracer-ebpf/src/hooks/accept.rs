@@ -15,14 +15,14 @@ use crate::{
     select,
 };
 
-/// The best: `security_sock_graft(sk, parent)` joins the new connection to the descriptor's socket
-/// inside accept, at entry: no return probe to starve, and a thread that was already blocked in
-/// accept when tracing began calls it all the same.
-#[fentry(function = "security_sock_graft")]
-fn accept_fentry(ctx: FEntryContext) -> i32 {
-    accept(Sock::<Trusted>::new(ctx.arg(0)));
-    0
-}
+// The best: `security_sock_graft(sk, parent)` joins the new connection to the descriptor's socket
+// inside accept, at entry: no return probe to starve, and a thread that was already blocked in accept
+// when tracing began calls it all the same.
+twice!(
+    #[fentry(function = "security_sock_graft")]
+    accept_fentry and accept_again,
+    |ctx: FEntryContext| accept(Sock::<Trusted>::new(ctx.arg(0)))
+);
 
 #[kprobe]
 fn accept_kprobe(ctx: ProbeContext) -> u32 {
@@ -32,19 +32,19 @@ fn accept_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// `inet_csk_accept(sk, flags, err, kern)`, up to 6.9.
-#[fexit(function = "inet_csk_accept")]
-fn accept_fexit4(ctx: FExitContext) -> i32 {
-    accept_returned::<Trusted>(ctx.arg(4));
-    0
-}
+// `inet_csk_accept(sk, flags, err, kern)`, up to 6.9.
+twice!(
+    #[fexit(function = "inet_csk_accept")]
+    accept_fexit4 and accept_again4,
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(4))
+);
 
-/// `inet_csk_accept(sk, arg)`, from 6.10 on.
-#[fexit(function = "inet_csk_accept")]
-fn accept_fexit2(ctx: FExitContext) -> i32 {
-    accept_returned::<Trusted>(ctx.arg(2));
-    0
-}
+// `inet_csk_accept(sk, arg)`, from 6.10 on.
+twice!(
+    #[fexit(function = "inet_csk_accept")]
+    accept_fexit2 and accept_again2,
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(2))
+);
 
 #[kretprobe]
 fn accept_kretprobe(ctx: RetProbeContext) -> u32 {

@@ -13,11 +13,11 @@ use crate::{
     kernel::{Memory, Probed, Sock, Task, Trusted},
 };
 
-#[fentry(function = "tcp_close")]
-fn close_fentry(ctx: FEntryContext) -> i32 {
-    close(Sock::<Trusted>::new(ctx.arg(0)));
-    0
-}
+twice!(
+    #[fentry(function = "tcp_close")]
+    close_fentry and close_again,
+    |ctx: FEntryContext| close(Sock::<Trusted>::new(ctx.arg(0)))
+);
 
 #[kprobe]
 fn close_kprobe(ctx: ProbeContext) -> u32 {

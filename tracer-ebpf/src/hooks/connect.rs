@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::{fentry, kprobe, sock_ops},
     programs::{FEntryContext, ProbeContext, SockOpsContext},
 };
-use tracer_abi::{Attribution, Direction, Kind, tcp};
+use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
 
 use crate::{
     attempts, connections,
@@ -17,11 +17,11 @@ use crate::{
     select,
 };
 
-#[fentry(function = "tcp_connect")]
-fn connect_fentry(ctx: FEntryContext) -> i32 {
-    connect(Sock::<Trusted>::new(ctx.arg(0)));
-    0
-}
+twice!(
+    #[fentry(function = "tcp_connect")]
+    connect_fentry and connect_again,
+    |ctx: FEntryContext| connect(Sock::<Trusted>::new(ctx.arg(0)))
+);
 
 #[kprobe]
 fn connect_kprobe(ctx: ProbeContext) -> u32 {
@@ -58,6 +58,9 @@ fn connect<M: Memory>(sock: Sock<M>) {
     }
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
+    if connections::copy(connection, sock.key()) && is_attempt(connection) {
+        return;
+    }
     connections::begin(connection, sock, Direction::OUTBOUND);
     connections::own(connection, Task::current(), Attribution::CONNECT);
     connection.selected = u8::from(select::matches(connection));
@@ -68,4 +71,11 @@ fn connect<M: Memory>(sock: Sock<M>) {
         connection,
         &sock.detail(tcp::CLOSE, tcp::SYN_SENT),
     );
+}
+
+/// The SYN of the attempt has been reported. An earlier connection of the socket has left nothing:
+/// it was forgotten when it ended.
+#[inline(always)]
+fn is_attempt(connection: &Connection) -> bool {
+    connection.direction == Direction::OUTBOUND && connection.flags & Connection::ESTABLISHED == 0
 }

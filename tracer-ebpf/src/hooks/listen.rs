@@ -20,14 +20,18 @@ use crate::{
     select,
 };
 
-/// `inet_listen(sock, backlog)`; the third word is what it returns.
-#[fexit(function = "inet_listen")]
-fn listen_fexit(ctx: FExitContext) -> i32 {
-    let result: i32 = ctx.arg(2);
+// `inet_listen(sock, backlog)`; the third word is what it returns.
+twice!(
+    #[fexit(function = "inet_listen")]
+    listen_fexit and listen_again,
+    |ctx: FExitContext| returned(ctx.arg(0), ctx.arg(2))
+);
+
+#[inline(always)]
+fn returned(socket: *const u8, result: i32) {
     if result == 0 {
-        confirm(Sock::<Probed>::new(Socket::new(ctx.arg(0)).sk()));
+        confirm(Sock::<Probed>::new(Socket::new(socket).sk()));
     }
-    0
 }
 
 /// The lowest rung: `inet_listen` calls the sock_ops programs once the listener is in place.
@@ -46,6 +50,9 @@ fn listen_sockops(ctx: SockOpsContext) -> u32 {
 pub fn begin<M: Memory>(sock: Sock<M>) {
     let mut room = MaybeUninit::uninit();
     let listener = connections::unknown(&mut room);
+    if connections::copy(listener, sock.key()) && listener.direction == Direction::LISTENING {
+        return;
+    }
     connections::begin(listener, sock, Direction::LISTENING);
     connections::own(listener, Task::current(), Attribution::LISTEN);
     listener.flags |= Connection::UNCONFIRMED;

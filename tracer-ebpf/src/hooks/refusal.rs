@@ -14,18 +14,18 @@ use crate::{
     kernel::{Probed, Sock, Socket, SocketAddress},
 };
 
-#[fentry(function = "security_socket_connect")]
-fn secure_fentry(ctx: FEntryContext) -> i32 {
-    begin(ctx.arg(0), ctx.arg(1));
-    0
-}
+twice!(
+    #[fentry(function = "security_socket_connect")]
+    secure_fentry and secure_again,
+    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1))
+);
 
-/// `security_socket_connect(sock, address, addrlen)`; the fourth word is what it returns.
-#[fexit(function = "security_socket_connect")]
-fn secure_fexit(ctx: FExitContext) -> i32 {
-    end_if_refused(ctx.arg::<i32>(3));
-    0
-}
+// `security_socket_connect(sock, address, addrlen)`; the fourth word is what it returns.
+twice!(
+    #[fexit(function = "security_socket_connect")]
+    secure_fexit and secure_x_again,
+    |ctx: FExitContext| end_if_refused(ctx.arg::<i32>(3))
+);
 
 #[kprobe]
 fn secure_kprobe(ctx: ProbeContext) -> u32 {
@@ -41,19 +41,19 @@ fn secure_kretprob(ctx: RetProbeContext) -> u32 {
     0
 }
 
-#[fentry(function = "__inet_stream_connect")]
-fn attempt_fentry(ctx: FEntryContext) -> i32 {
-    begin(ctx.arg(0), ctx.arg(1));
-    0
-}
+twice!(
+    #[fentry(function = "__inet_stream_connect")]
+    attempt_fentry and attempt_again,
+    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1))
+);
 
-/// `__inet_stream_connect(sock, uaddr, addr_len, flags, is_sendmsg)`; the sixth word is what it
-/// returns.
-#[fexit(function = "__inet_stream_connect")]
-fn attempt_fexit(ctx: FExitContext) -> i32 {
-    attempts::end(i64::from(ctx.arg::<i32>(5)));
-    0
-}
+// `__inet_stream_connect(sock, uaddr, addr_len, flags, is_sendmsg)`; the sixth word is what it
+// returns.
+twice!(
+    #[fexit(function = "__inet_stream_connect")]
+    attempt_fexit and attempt_x_again,
+    |ctx: FExitContext| attempts::end(i64::from(ctx.arg::<i32>(5)))
+);
 
 #[kprobe]
 fn attempt_kprobe(ctx: ProbeContext) -> u32 {

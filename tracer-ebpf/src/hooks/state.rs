@@ -7,48 +7,45 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_abi::{Connection, Direction, Kind, Nested, tcp};
+use tracer_abi::{Connection, Direction, Kind, tcp};
 
 use super::listen;
 use crate::{
     attempts, connections,
-    emit::report,
-    kernel::{Memory, Sock, Trusted, forget_type},
-    nesting, select,
+    emit::{report, report_replaced},
+    kernel::{Memory, Sock, Trusted},
+    select,
 };
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
-    nesting::leave_trace(Nested::STATE, call(&ctx));
-    changed(&ctx);
+    changed(&ctx, Turn::First);
     0
 }
 
-/// The same change in place of the program above, where that was skipped.
+/// As the programs that [`twice!`] makes, but for one thing: of a connection that is not known it
+/// cannot tell whether the first program has just dealt with it.
 #[btf_tracepoint(function = "inet_sock_set_state")]
-fn state_nested(ctx: BtfTracePointContext) -> i32 {
-    if nesting::was_skipped(Nested::STATE, call(&ctx)) {
-        changed(&ctx);
-    }
+fn state_again(ctx: BtfTracePointContext) -> i32 {
+    changed(&ctx, Turn::Second);
     0
 }
 
-/// Tells this change from any other that can be under way on the CPU.
-#[inline(always)]
-fn call(ctx: &BtfTracePointContext) -> u64 {
-    let (sk, old, new): (*const u8, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    // Addresses of the kernel begin with ones, so that no change looks like an empty place.
-    forget_type(sk) as u64 ^ old << 56 ^ new << 48
+/// Which of the two programs runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Second,
 }
 
 #[inline(always)]
-fn changed(ctx: &BtfTracePointContext) {
+fn changed(ctx: &BtfTracePointContext, turn: Turn) {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    change(Sock::<Trusted>::new(ctx.arg(0)), old as u8, new as u8);
+    change(Sock::<Trusted>::new(ctx.arg(0)), old as u8, new as u8, turn);
 }
 
 #[inline(always)]
-fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8) {
+fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8, turn: Turn) {
     match new {
         tcp::ESTABLISHED | tcp::LISTEN | tcp::CLOSE if sock.is_tcp() => {}
         _ => return,
@@ -56,7 +53,7 @@ fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8) {
     match new {
         tcp::ESTABLISHED => establish(sock, old),
         tcp::LISTEN => listen::begin(sock),
-        _ => end(sock, old),
+        _ => end(sock, old, turn),
     }
 }
 
@@ -68,14 +65,16 @@ fn establish<M: Memory>(sock: Sock<M>, old: u8) {
     if connections::copy(connection, sock.key()) {
         // An inbound one is known already only with Fast Open, where a process took it before the
         // handshake was complete.
-        if connection.direction == Direction::OUTBOUND {
+        let is_news = connection.flags & Connection::ESTABLISHED == 0;
+        if connection.direction == Direction::OUTBOUND && is_news {
+            connection.flags |= Connection::ESTABLISHED;
             let detail = sock.detail(old, tcp::ESTABLISHED);
-            report(Kind::ESTABLISHED, connection, &detail);
+            report_replaced(Kind::ESTABLISHED, sock.key(), connection, &detail);
         }
     } else if old == tcp::SYN_SENT {
         // A SYN that was sent before tracing began.
         connections::begin(connection, sock, Direction::OUTBOUND);
-        connection.flags |= Connection::OPEN_BEFORE;
+        connection.flags |= Connection::OPEN_BEFORE | Connection::ESTABLISHED;
         connections::insert(sock.key(), connection, Kind::ESTABLISHED);
     } else {
         // Nothing is reported until a process takes it, or it ends.
@@ -86,7 +85,7 @@ fn establish<M: Memory>(sock: Sock<M>, old: u8) {
 
 /// The socket enters CLOSE.
 #[inline(always)]
-fn end<M: Memory>(sock: Sock<M>, old: u8) {
+fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) {
     if old == tcp::CLOSE
         || (old == tcp::SYN_SENT && sock.error() == 0 && attempts::leave_to_end(sock.key()))
     {
@@ -95,6 +94,9 @@ fn end<M: Memory>(sock: Sock<M>, old: u8) {
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
     if !connections::take(connection, sock.key()) {
+        if turn == Turn::Second {
+            return;
+        }
         let direction = match old {
             // No SYN left; the end of the connect call reports it. Or: a half-open inbound attempt.
             tcp::SYN_SENT | tcp::SYN_RECV => return,

@@ -26,7 +26,7 @@ use nix::{
     },
     time::{ClockId, clock_gettime},
 };
-use tracer_abi::{CpuCounters, Kind, Nested};
+use tracer_abi::{CpuCounters, Kind};
 use tracer_core::{
     decode::{kind_of, used},
     pipeline::is_of_processes,
@@ -223,7 +223,7 @@ impl Drain {
         let reader = Shared::new(&attached.ebpf, "READER", 1)?;
         let counter_words = cpus()? as usize * COUNTER_WORDS;
         let counters = Shared::new(&attached.ebpf, "COUNTERS", counter_words)?;
-        let missed = Meter::new(&attached.ebpf);
+        let missed = Meter::new(&attached.ebpf, &attached.in_place);
         let signals = ending_signals();
         signals.thread_block()?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -370,7 +370,6 @@ impl Drain {
             processes: self.received.processes,
         };
         let words = self.counters.load();
-        let mut caught = [0; Nested::COUNT as usize];
         for cpu in words.chunks_exact(COUNTER_WORDS) {
             let Ok(cpu) = CpuCounters::read_from_bytes(cpu.as_bytes()) else {
                 continue;
@@ -387,11 +386,8 @@ impl Drain {
                 counts.map_full += cell.map_full;
                 counts.own += cell.own;
             }
-            for (sum, count) in caught.iter_mut().zip(cpu.caught) {
-                *sum += count;
-            }
         }
-        let missed = self.missed.read(&caught);
+        let missed = self.missed.read();
         counters.connections.hook_missed = missed.connections;
         counters.processes.hook_missed = missed.processes;
         counters

@@ -148,6 +148,8 @@ pub enum Hook {
 pub struct Program {
     /// Its name in the kernel object.
     pub name: &'static str,
+    /// A second program of the same body, which does the work where the kernel skips the first.
+    pub again: Option<&'static str>,
     /// What it is attached to.
     pub hook: Hook,
 }
@@ -172,8 +174,27 @@ impl fmt::Display for Rung {
     }
 }
 
+impl Program {
+    /// Its name and that of its twin.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.again)
+    }
+}
+
 const fn program(name: &'static str, hook: Hook) -> Program {
-    Program { name, hook }
+    Program {
+        name,
+        again: None,
+        hook,
+    }
+}
+
+const fn twice(name: &'static str, again: &'static str, hook: Hook) -> Program {
+    Program {
+        name,
+        again: Some(again),
+        hook,
+    }
 }
 
 const fn rung(
@@ -194,7 +215,11 @@ const CONNECT: &[Rung] = &[
     rung(
         "fentry",
         Family::Fentry,
-        &[program("connect_fentry", Hook::Fentry("tcp_connect"))],
+        &[twice(
+            "connect_fentry",
+            "connect_again",
+            Hook::Fentry("tcp_connect"),
+        )],
         None,
     ),
     rung(
@@ -216,10 +241,26 @@ const REFUSAL: &[Rung] = &[
         "fexit",
         Family::Fentry,
         &[
-            program("secure_fentry", Hook::Fentry("security_socket_connect")),
-            program("secure_fexit", Hook::Fexit("security_socket_connect", 3)),
-            program("attempt_fentry", Hook::Fentry("__inet_stream_connect")),
-            program("attempt_fexit", Hook::Fexit("__inet_stream_connect", 5)),
+            twice(
+                "secure_fentry",
+                "secure_again",
+                Hook::Fentry("security_socket_connect"),
+            ),
+            twice(
+                "secure_fexit",
+                "secure_x_again",
+                Hook::Fexit("security_socket_connect", 3),
+            ),
+            twice(
+                "attempt_fentry",
+                "attempt_again",
+                Hook::Fentry("__inet_stream_connect"),
+            ),
+            twice(
+                "attempt_fexit",
+                "attempt_x_again",
+                Hook::Fexit("__inet_stream_connect", 5),
+            ),
         ],
         None,
     ),
@@ -243,8 +284,7 @@ const REFUSAL: &[Rung] = &[
         &[
             program("attempt_cgroup4", Hook::SockAddr),
             program("attempt_cgroup6", Hook::SockAddr),
-            program("sys_exit_tp_btf", Hook::TpBtf("sys_exit")),
-            program("sys_exit_nested", Hook::TpBtf("sys_exit")),
+            twice("sys_exit_tp_btf", "sys_exit_again", Hook::TpBtf("sys_exit")),
         ],
         Some(
             "attempts through io_uring that fail before anything leaves this host are not seen, \
@@ -257,8 +297,9 @@ const ACCEPT: &[Rung] = &[
     rung(
         "fentry",
         Family::Fentry,
-        &[program(
+        &[twice(
             "accept_fentry",
+            "accept_again",
             Hook::Fentry("security_sock_graft"),
         )],
         None,
@@ -276,8 +317,16 @@ const ACCEPT: &[Rung] = &[
         "fexit",
         Family::Fentry,
         &[
-            program("accept_fexit4", Hook::Fexit("inet_csk_accept", 4)),
-            program("accept_fexit2", Hook::Fexit("inet_csk_accept", 2)),
+            twice(
+                "accept_fexit4",
+                "accept_again4",
+                Hook::Fexit("inet_csk_accept", 4),
+            ),
+            twice(
+                "accept_fexit2",
+                "accept_again2",
+                Hook::Fexit("inet_csk_accept", 2),
+            ),
         ],
         Some(
             "what threads take that were already waiting in accept at the start is seen only when \
@@ -299,10 +348,11 @@ const ACCEPT: &[Rung] = &[
     rung(
         "tp_btf",
         Family::Tracepoint,
-        &[
-            program("sys_exit_tp_btf", Hook::TpBtf("sys_exit")),
-            program("sys_exit_nested", Hook::TpBtf("sys_exit")),
-        ],
+        &[twice(
+            "sys_exit_tp_btf",
+            "sys_exit_again",
+            Hook::TpBtf("sys_exit"),
+        )],
         Some("what io_uring takes is seen only when it ends"),
     ),
 ];
@@ -311,7 +361,11 @@ const LISTEN: &[Rung] = &[
     rung(
         "fexit",
         Family::Fentry,
-        &[program("listen_fexit", Hook::Fexit("inet_listen", 2))],
+        &[twice(
+            "listen_fexit",
+            "listen_again",
+            Hook::Fexit("inet_listen", 2),
+        )],
         None,
     ),
     rung(
@@ -325,10 +379,11 @@ const LISTEN: &[Rung] = &[
 const STATE: &[Rung] = &[rung(
     "tp_btf",
     Family::Tracepoint,
-    &[
-        program("state_tp_btf", Hook::TpBtf("inet_sock_set_state")),
-        program("state_nested", Hook::TpBtf("inet_sock_set_state")),
-    ],
+    &[twice(
+        "state_tp_btf",
+        "state_again",
+        Hook::TpBtf("inet_sock_set_state"),
+    )],
     None,
 )];
 
@@ -336,7 +391,11 @@ const CLOSE: &[Rung] = &[
     rung(
         "fentry",
         Family::Fentry,
-        &[program("close_fentry", Hook::Fentry("tcp_close"))],
+        &[twice(
+            "close_fentry",
+            "close_again",
+            Hook::Fentry("tcp_close"),
+        )],
         None,
     ),
     rung(
@@ -391,7 +450,7 @@ mod tests {
             .iter()
             .flat_map(|fact| fact.rungs())
             .flat_map(|rung| rung.programs)
-            .map(|program| program.name)
+            .flat_map(Program::names)
             .collect();
         let kept: HashSet<&str> = names
             .iter()

@@ -1,6 +1,6 @@
 //! Loading the kernel object and attaching, for each fact, the best rung that the kernel grants.
 
-use std::{any::Any, collections::HashSet, fs::File, io, path::PathBuf};
+use std::{any::Any, fs::File, io, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use aya::{
@@ -40,6 +40,8 @@ pub struct Attached {
     pub ebpf: Ebpf,
     /// What holds the programs in their places. Dropping a link detaches.
     links: Vec<Box<dyn Any + Send>>,
+    /// The programs that are in their places.
+    pub in_place: Vec<Program>,
     /// What became of each fact.
     pub facts: Vec<Outcome>,
 }
@@ -122,9 +124,9 @@ pub fn attach(request: &Request<'_>) -> anyhow::Result<Attached> {
         attached: Attached {
             ebpf,
             links: Vec::new(),
+            in_place: Vec::new(),
             facts: Vec::new(),
         },
-        names: HashSet::new(),
         btf: &btf,
         aya_btf: &aya_btf,
         root_cgroup: hierarchies.unified().map(File::open),
@@ -189,8 +191,6 @@ pub fn cpus() -> anyhow::Result<u32> {
 /// Goes down the ladder of each fact.
 struct Climber<'a> {
     attached: Attached,
-    /// Programs that are in place.
-    names: HashSet<&'static str>,
     btf: &'a Btf<'a>,
     aya_btf: &'a AyaBtf,
     root_cgroup: Option<io::Result<File>>,
@@ -231,16 +231,18 @@ impl Climber<'_> {
     /// Attaches all programs of a rung, or none.
     fn step(&mut self, rung: &'static Rung) -> Result<(), String> {
         let mut links = Vec::new();
-        let mut names = Vec::new();
+        let mut programs = Vec::new();
         for program in rung.programs {
-            if self.names.contains(program.name) || !self.fits(rung, program)? {
+            if self.attached.in_place.contains(program) || !self.fits(rung, program)? {
                 continue;
             }
-            links.push(self.place(program)?);
-            names.push(program.name);
+            for name in program.names() {
+                links.push(self.place(name, program.hook)?);
+            }
+            programs.push(*program);
         }
         self.attached.links.append(&mut links);
-        self.names.extend(names);
+        self.attached.in_place.extend(programs);
         Ok(())
     }
 
@@ -262,25 +264,25 @@ impl Climber<'_> {
     }
 
     /// Loads and attaches one program.
-    fn place(&mut self, program: &Program) -> Result<Box<dyn Any + Send>, String> {
+    fn place(&mut self, name: &str, hook: Hook) -> Result<Box<dyn Any + Send>, String> {
         let loaded = self
             .attached
             .ebpf
-            .program_mut(program.name)
-            .ok_or_else(|| format!("the kernel object has no {}", program.name))?;
+            .program_mut(name)
+            .ok_or_else(|| format!("the kernel object has no {name}"))?;
         let cgroup = match &self.root_cgroup {
             Some(Ok(directory)) => Ok(directory),
             Some(Err(error)) => Err(format!("cannot open the root cgroup: {error}")),
             None => Err("no version 2 cgroup hierarchy is mounted".to_owned()),
         };
-        let result = match program.hook {
+        let result = match hook {
             Hook::Fentry(target) | Hook::Fexit(target, _) | Hook::TpBtf(target) => {
                 place_typed(loaded, target, self.aya_btf)
             }
             Hook::Kprobe(target) | Hook::Kretprobe(target) => place_probe(loaded, target),
             Hook::SockOps | Hook::SockRelease | Hook::SockAddr => place_cgroup(loaded, cgroup?),
         };
-        result.map_err(|error| explain(program, &error))
+        result.map_err(|error| explain(name, hook, &error))
     }
 }
 
@@ -350,8 +352,8 @@ fn place_cgroup(
 }
 
 /// Why a program could not be placed, in a few words.
-fn explain(program: &Program, error: &ProgramError) -> String {
-    let is_probe = matches!(program.hook, Hook::Kprobe(_) | Hook::Kretprobe(_));
+fn explain(name: &str, hook: Hook, error: &ProgramError) -> String {
+    let is_probe = matches!(hook, Hook::Kprobe(_) | Hook::Kretprobe(_));
     if is_probe && !PathBuf::from("/sys/bus/event_source/devices/kprobe").exists() {
         return "this kernel has no kprobes".to_owned();
     }
@@ -361,11 +363,10 @@ fn explain(program: &Program, error: &ProgramError) -> String {
             verifier_log,
         } => match io_error.kind() {
             io::ErrorKind::PermissionDenied if verifier_log.to_string().trim().is_empty() => {
-                format!("this kernel does not permit {}", kind(program.hook))
+                format!("this kernel does not permit {}", kind(hook))
             }
             _ => format!(
-                "the kernel refuses {}: {io_error}: {}",
-                program.name,
+                "the kernel refuses {name}: {io_error}: {}",
                 last_line(&verifier_log.to_string())
             ),
         },

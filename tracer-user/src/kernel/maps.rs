@@ -40,7 +40,7 @@ pub fn fill(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<()> {
             scopes.map(|(network, bits)| (*network, *bits)),
         )?;
     }
-    let mut numbers: HashMap<_, [u32; 2], u8> = typed(ebpf, "NUMBERS")?;
+    let mut numbers: HashMap<_, [u32; 2], u32> = typed(ebpf, "NUMBERS")?;
     for (bit, value) in &selection.numbers {
         numbers.insert([*bit, *value], 1, 0).context(FULL)?;
     }

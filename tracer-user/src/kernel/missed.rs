@@ -1,20 +1,16 @@
 //! Runs of our programs that the kernel skipped.
 //!
 //! Since 5.12 it does not run a tracing program where one runs already, and counts that. A program
-//! that was skipped has seen nothing, so this is loss, unless another program did its work.
+//! that was skipped has seen nothing, so this is loss, unless its twin did its work.
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use aya::Ebpf;
-use tracer_abi::Nested;
 
-/// Programs whose skipped runs lose nothing: what they do is done all the same.
-const HARMLESS: [&str; 3] = ["state_nested", "sys_exit_nested", "destroy_tp_btf"];
-/// The programs whose skipped runs another one makes up for.
-const NESTED: [(&str, u32); Nested::COUNT as usize] = [
-    ("state_tp_btf", Nested::STATE),
-    ("sys_exit_tp_btf", Nested::SYS_EXIT),
-];
+use super::ladder::Program;
+
+/// The program whose skipped runs lose nothing: it looks after what others have missed.
+const HARMLESS: &str = "destroy_tp_btf";
 
 /// Skipped runs, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,31 +23,41 @@ pub struct Missed {
 
 /// Where the kernel counts skipped runs.
 pub struct Meter {
-    /// Name of each program, and the file in which the kernel describes it.
-    programs: Vec<(String, String)>,
+    hooks: Vec<Counted>,
+}
+
+/// A program and its twin.
+struct Counted {
+    is_of_processes: bool,
+    /// The files in which the kernel describes them.
+    descriptions: Vec<String>,
 }
 
 impl Meter {
-    /// A meter for the programs that are loaded.
-    pub fn new(ebpf: &Ebpf) -> Self {
-        let programs = ebpf.programs().filter_map(|(name, program)| {
-            let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
-            Some((name.to_owned(), format!("/proc/self/fdinfo/{descriptor}")))
-        });
+    /// A meter for the programs that are in place.
+    pub fn new(ebpf: &Ebpf, programs: &[Program]) -> Self {
+        let description = |name: &str| {
+            let descriptor = ebpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
+            Some(format!("/proc/self/fdinfo/{descriptor}"))
+        };
+        let counted = |program: &Program| Counted {
+            is_of_processes: is_of_processes(program.name),
+            descriptions: program.names().filter_map(description).collect(),
+        };
+        let can_lose = programs.iter().filter(|program| program.name != HARMLESS);
         Self {
-            programs: programs.collect(),
+            hooks: can_lose.map(counted).collect(),
         }
     }
 
-    /// The counts of now. `caught`: by [`Nested`] hook, how often the second program did the work of
-    /// the first.
-    pub fn read(&self, caught: &[u64]) -> Missed {
+    /// The counts of now. Of a program with a twin a call is lost only if both were skipped: not more
+    /// often than the one that was skipped less.
+    pub fn read(&self) -> Missed {
         let mut missed = Missed::default();
-        let harmless = |name: &str| HARMLESS.contains(&name);
-        for (name, path) in self.programs.iter().filter(|(name, _)| !harmless(name)) {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let count = skipped(&text).saturating_sub(made_up_for(name, caught));
-            if is_of_processes(name) {
+        for hook in &self.hooks {
+            let read = |path: &String| skipped(&std::fs::read_to_string(path).unwrap_or_default());
+            let count = hook.descriptions.iter().map(read).min().unwrap_or_default();
+            if hook.is_of_processes {
                 missed.processes += count;
             } else {
                 missed.connections += count;
@@ -59,14 +65,6 @@ impl Meter {
         }
         missed
     }
-}
-
-/// How many of a program's skipped runs another one made up for.
-fn made_up_for(program: &str, caught: &[u64]) -> u64 {
-    let hook = NESTED.iter().find(|(name, _)| *name == program);
-    hook.and_then(|(_, hook)| caught.get(*hook as usize))
-        .copied()
-        .unwrap_or_default()
 }
 
 /// Whether a program tells of processes or cgroups.
