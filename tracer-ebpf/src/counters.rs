@@ -3,7 +3,7 @@
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
 use tracer_abi::{Cell, Counted, CpuCounters};
 
-use crate::ring::cpu;
+use crate::{diagnostics, ring::cpu};
 
 /// CPU → its counters. Added to here, never reset. The loader makes room for each CPU.
 ///
@@ -15,6 +15,7 @@ static COUNTERS: Array<CpuCounters> = Array::with_max_entries(1, BPF_F_MMAPABLE)
 /// Adds one to what is counted of a kind of frame.
 #[inline(always)]
 pub fn count(kind: u16, what: Counted) {
+    diagnostics::counted(kind, what);
     let Some(counters) = of_this_cpu() else {
         return;
     };

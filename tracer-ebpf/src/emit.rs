@@ -6,12 +6,14 @@ use tracer_abi::{Connection, ConnectionFrame, Counted, Detail};
 use crate::{
     connections,
     counters::count,
+    diagnostics,
     ring::{now_ns, reserve, submit, write_header},
 };
 
 /// Reports a fact about a connection: counts it, and writes its frame if it is selected.
 #[inline(always)]
 pub fn report(kind: u16, connection: &Connection, detail: &Detail) {
+    diagnostics::reporting(kind, connection);
     if connection.flags & Connection::OWN != 0 {
         count(kind, Counted::Own);
         return;
@@ -32,6 +34,7 @@ pub fn report(kind: u16, connection: &Connection, detail: &Detail) {
 /// that sees what was replaced.
 #[inline(always)]
 pub fn report_replaced(kind: u16, key: u64, connection: &Connection, detail: &Detail) {
+    diagnostics::reporting(kind, connection);
     if connection.flags & Connection::OWN != 0 {
         if connections::replace(key, connection) {
             count(kind, Counted::Own);

@@ -14,6 +14,7 @@
 mod attempts;
 mod connections;
 mod counters;
+mod diagnostics;
 mod emit;
 mod globals;
 mod hooks;

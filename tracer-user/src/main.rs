@@ -12,21 +12,24 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use tracing::Level;
+use tracing_subscriber::{
+    filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     cli::{Cli, Command, OutputArgs, UsageError},
+    kernel::log::{KERNEL_TARGET, Level as KernelLevel},
     run::Ending,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let output = match &cli.command {
-        None => Some(&cli.trace.output),
-        Some(Command::Trace(args)) => Some(&args.output),
-        Some(Command::Replay(args)) => Some(&args.output),
-        Some(Command::Doctor(_)) => None,
-    };
-    speak(output);
+    match &cli.command {
+        None => speak(Some(&cli.trace.output), cli.trace.kernel_log),
+        Some(Command::Trace(args)) => speak(Some(&args.output), args.kernel_log),
+        Some(Command::Replay(args)) => speak(Some(&args.output), KernelLevel::Off),
+        Some(Command::Doctor(_)) => speak(None, KernelLevel::Off),
+    }
     let result = match &cli.command {
         None => run::trace::run(&cli.trace),
         Some(Command::Trace(args)) => run::trace::run(args),
@@ -46,19 +49,24 @@ fn main() -> ExitCode {
     }
 }
 
-/// Messages for people go to stderr.
-fn speak(output: Option<&OutputArgs>) {
+/// Messages for people go to stderr, and what the kernel programs have to say.
+fn speak(output: Option<&OutputArgs>, kernel: KernelLevel) {
     let level = match output {
         Some(output) if output.quiet => Level::ERROR,
         Some(output) if output.verbose => Level::INFO,
         _ => Level::WARN,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let shown = Targets::new()
+        .with_default(level)
+        .with_target(KERNEL_TARGET, kernel.filter());
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(false)
-        .without_time()
+        .without_time();
+    tracing_subscriber::registry()
+        .with(shown)
+        .with(layer)
         .init();
 }
 

@@ -6,12 +6,12 @@ use tracer_tests::{
     cgroup::Cgroup,
     netns::Netns,
     on_every_rung,
-    peer::Peer,
+    peer::{self, Peer},
     rung::Rung,
     tracer::Tracer,
 };
 
-on_every_rung!(nothing_stays_after_a_kill);
+on_every_rung!(nothing_stays_after_a_kill, the_programs_speak_when_asked);
 
 fn nothing_stays_after_a_kill(rung: Rung) {
     let netns = Netns::new();
@@ -51,4 +51,19 @@ fn nothing_stays_after_a_kill(rung: Rung) {
     let mut client = Peer::start(&netns, &["--cgroup", &directory, "refused", "127.0.0.1:9"]);
     assert_eq!(client.line(), nix::libc::EPERM.to_string());
     client.finish();
+}
+
+/// Every one of them passes the verifier with its diagnostics in force.
+fn the_programs_speak_when_asked(rung: Rung) {
+    let netns = Netns::new();
+    let tracer = Tracer::on(rung, &netns, &["--kernel-log", "debug"]);
+    let mut server = Peer::start(&netns, &["serve", "127.0.0.1:0", "1", "0", "0"]);
+    let port = server.port();
+    let target = format!("127.0.0.1:{port}");
+    let client = peer::run(&netns, &["connect", &target, "0", "0"]);
+    server.finish();
+    tracer.event("close", port, client);
+    let finished = tracer.stop();
+    let sentence = format!("DEBUG kind 0 pid {client} ports ");
+    assert!(finished.stderr.contains(&sentence), "{}", finished.stderr);
 }

@@ -57,26 +57,37 @@ fn exec(task: Task) {
     let executable = task.executable();
     // SAFETY: `tail` has PATH_ROOM bytes and more.
     let path = unsafe { executable.write_path(tail) };
-    // SAFETY: a path is at most PATH_ROOM bytes, behind which ARGS_MAX are left.
-    let args = unsafe { write_arguments(task, tail.add(path.len as usize)) };
-    let mut flags = args.flags;
+    let mut flags = 0;
     if executable.is_deleted() {
         flags |= exec_flag::EXE_DELETED;
     }
     if path.is_truncated {
         flags |= exec_flag::EXE_TRUNCATED;
     }
+    // The verifier follows each way out of the loop over the path separately, but it does not know
+    // what is in the ring: what is read back from there is the same on all of them.
+    // SAFETY: reserved ring memory.
+    let (exe_len, flags) = unsafe {
+        (&raw mut (*fixed).exe_len).write_volatile(path.len);
+        (&raw mut (*fixed).flags).write_volatile(flags);
+        (
+            (&raw const (*fixed).exe_len).read_volatile() & (PATH_ROOM as u32 - 1),
+            (&raw const (*fixed).flags).read_volatile(),
+        )
+    };
+    // SAFETY: a path is at most PATH_ROOM bytes, behind which ARGS_MAX are left.
+    let args = unsafe { write_arguments(task, tail.add(exe_len as usize)) };
     let parent = task.parent();
     // SAFETY: every field of the fixed part is written.
     unsafe {
-        let len = size_of::<ExecFrame>() as u32 + path.len + args.len;
+        let len = size_of::<ExecFrame>() as u32 + exe_len + args.len;
         write_header(&raw mut (*fixed).header, Kind::EXEC, now_ns(), len);
         task.identify(&mut (*fixed).identity);
         (*fixed).parent_start_ns = parent.start_ns();
         (*fixed).parent_exec_id = parent.exec_id();
         (*fixed).parent_tgid = parent.tgid();
-        (*fixed).flags = flags;
-        (*fixed).exe_len = path.len;
+        (*fixed).flags = flags | args.flags;
+        (*fixed).exe_len = exe_len;
         (*fixed).args_len = args.len;
         (*fixed).tty = task.tty();
     }

@@ -113,6 +113,14 @@ impl Outcome {
 
 /// Loads the object and attaches its programs.
 pub fn attach(request: &Request<'_>) -> anyhow::Result<Attached> {
+    let attached = climb(request);
+    // The types of the kernel took tens of megabytes that nobody needs any more.
+    // SAFETY: only gives free memory back to the kernel.
+    unsafe { nix::libc::malloc_trim(0) };
+    attached
+}
+
+fn climb(request: &Request<'_>) -> anyhow::Result<Attached> {
     let btf_bytes = std::fs::read(BTF_PATH).with_context(|| {
         format!("this kernel does not describe its types in {BTF_PATH} (CONFIG_DEBUG_INFO_BTF)")
     })?;

@@ -5,6 +5,10 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use clap::ValueEnum;
 use log::Log;
+use tracing_subscriber::filter::LevelFilter;
+
+/// What the programs call themselves: the name of the kernel object.
+pub const KERNEL_TARGET: &str = "conntracer_ebpf";
 
 /// How much the kernel programs say of themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -28,6 +32,18 @@ impl Level {
     /// As aya-log numbers it.
     pub fn number(self) -> u8 {
         self as u8
+    }
+
+    /// What is let through.
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
     }
 }
 

@@ -1,0 +1,121 @@
+//! Every command in the README does what it should.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it unwraps in vain, which is what it is for"
+)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tracer_tests::{conntracer, netns::Netns};
+
+/// The commands in blocks of shell code.
+fn commands() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut commands = Vec::new();
+    let mut is_shell = false;
+    for line in text.lines() {
+        match line {
+            "```sh" => is_shell = true,
+            "```" => is_shell = false,
+            command if is_shell && !command.is_empty() => commands.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    commands
+}
+
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Runs it in an empty directory, where it sees nothing but this namespace and ends soon.
+fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
+    let inode = netns.inode().to_string();
+    let is_live = !matches!(words.first(), Some(&"doctor" | &"replay"));
+    let has = |flag: &str| words.contains(&flag);
+    let mut command = Command::new(program);
+    command.args(words).current_dir(directory);
+    if is_live && !has("--netns") {
+        command.args(["--netns", &inode]);
+    } else if is_live {
+        // Nothing comes of another selection by namespace either.
+        command.args(["--not-netns", "pid:1"]);
+    }
+    if is_live && !has("--duration") {
+        command.args(["--duration", "1s"]);
+    }
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        !output.stdout.is_empty() || has("--output-file"),
+        "{words:?}"
+    );
+}
+
+/// Shortens what would take minutes.
+fn quickly(command: &str) -> String {
+    command.replace("30s", "1s").replace("10m", "1s")
+}
+
+#[test]
+fn commands_of_conntracer() {
+    let directory = std::env::temp_dir().join(format!("conntracer-readme-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let netns = Netns::new();
+    let mut count = 0;
+    for command in commands() {
+        let command = quickly(&command);
+        let words: Vec<&str> = command.split(' ').collect();
+        match words.as_slice() {
+            ["conntracer", rest @ ..] | ["cargo", "xtask", "run", "--", rest @ ..] => {
+                run(&conntracer(), rest, &directory, &netns);
+                count += 1;
+            }
+            _ => {}
+        }
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+    assert!(count > 10, "the README has changed its form");
+}
+
+#[test]
+fn commands_of_xtask() {
+    let xtask = std::env::var_os("XTASK").unwrap_or_else(|| panic!("run `cargo xtask test`"));
+    let commands = commands();
+    let words = |command: &String| {
+        let words = command.strip_prefix("cargo xtask ")?;
+        Some(words.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    };
+    let mut verbs = Vec::new();
+    for words in commands.iter().filter_map(words) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        verbs.push(words[0].to_owned());
+        let args: &[&str] = match words.as_slice() {
+            ["run"] => &["run", "--", "--netns", "1", "--duration", "1s"],
+            ["bench"] => &["bench", "--", "--connections", "50", "--rounds", "1"],
+            ["setup" | "build"] => &words,
+            // The tests of other kernels are in vm.rs, this is run by `test`, which is run after
+            // `check`, and `run` with words of conntracer's is in the test above.
+            ["test" | "check"] | ["vm", ..] | ["run", "--", ..] => continue,
+            other => panic!("no test runs `cargo xtask {}`", other.join(" ")),
+        };
+        let output = Command::new(&xtask).args(args).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    for verb in ["run", "test", "build", "setup", "check", "vm", "bench"] {
+        assert!(verbs.iter().any(|known| known == verb), "{verb}");
+    }
+}
