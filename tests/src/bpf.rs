@@ -7,10 +7,15 @@ use std::{
 };
 
 use nix::{errno::Errno, libc};
+use tracer_abi::Connection;
+use zerocopy::FromBytes as _;
 
+const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_GET_NEXT_ID: libc::c_long = 11;
 const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
+const BPF_MAP_GET_FD_BY_ID: libc::c_long = 14;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_ENABLE_STATS: libc::c_long = 32;
@@ -115,6 +120,71 @@ fn number_in(description: &str, key: &str) -> Option<u64> {
     lines.find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
 }
 
+/// How many connections and listeners of a network namespace a tracer remembers.
+///
+/// # Panics
+/// If its map cannot be read.
+#[must_use]
+pub fn connections_of(pid: u32, netns: u64) -> usize {
+    let map = map_of(pid, "CONNECTIONS");
+    let mut key = None;
+    let mut count = 0;
+    while let Some(next) = next_key(&map, key) {
+        key = Some(next);
+        count += usize::from(netns_of(&map, next) == Some(netns));
+    }
+    count
+}
+
+/// A map of a process, by its name.
+fn map_of(pid: u32, name: &str) -> OwnedFd {
+    descriptions_of(pid)
+        .iter()
+        .filter_map(|text| u32::try_from(number_in(text, "map_id:")?).ok())
+        .filter_map(|id| {
+            let mut attributes = Attributes::new().set(0, id);
+            bpf(BPF_MAP_GET_FD_BY_ID, &mut attributes).ok()
+        })
+        .map(descriptor)
+        .find(|map| {
+            info_of(map)
+                .get(MAP_NAME_AT..)
+                .is_some_and(|info| info.starts_with(name.as_bytes()))
+        })
+        .unwrap_or_else(|| panic!("process {pid} has no map {name}"))
+}
+
+/// The key after a key; the first one after none.
+fn next_key(map: &OwnedFd, key: Option<u64>) -> Option<u64> {
+    let next = 0_u64;
+    let mut attributes = Attributes::new().set(0, number(map));
+    if let Some(key) = &key {
+        attributes = attributes.set_pointer(8, key);
+    }
+    let mut attributes = attributes.set_pointer(16, &raw const next);
+    bpf(BPF_MAP_GET_NEXT_KEY, &mut attributes).ok()?;
+    // SAFETY: the kernel wrote there behind the compiler's back.
+    Some(unsafe { std::ptr::read_volatile(&raw const next) })
+}
+
+/// The network namespace of a connection; none if it has been forgotten meanwhile.
+fn netns_of(map: &OwnedFd, key: u64) -> Option<u64> {
+    let value = [0_u8; size_of::<Connection>()];
+    let mut attributes = Attributes::new()
+        .set(0, number(map))
+        .set_pointer(8, &raw const key)
+        .set_pointer(16, value.as_ptr());
+    bpf(BPF_MAP_LOOKUP_ELEM, &mut attributes).ok()?;
+    // SAFETY: the kernel wrote there behind the compiler's back.
+    let value = unsafe { std::ptr::read_volatile(&raw const value) };
+    let connection = Connection::read_from_bytes(&value).ok()?;
+    Some(u64::from(connection.netns))
+}
+
+fn number(fd: &OwnedFd) -> u32 {
+    u32::try_from(fd.as_raw_fd()).unwrap_or_default()
+}
+
 /// What a program did while [`enable_stats`] was in force.
 #[derive(Debug)]
 pub struct Run {
@@ -149,21 +219,26 @@ pub fn enable_stats() -> nix::Result<OwnedFd> {
     bpf(BPF_ENABLE_STATS, &mut Attributes::new()).map(descriptor)
 }
 
+/// `bpf_map_info.name`
+const MAP_NAME_AT: usize = 24;
+
+/// `bpf_prog_info` or `bpf_map_info`; zeros if the kernel does not tell.
+fn info_of(of: &OwnedFd) -> [u8; 256] {
+    let info = [0_u8; 256];
+    let mut attributes = Attributes::new()
+        .set(0, number(of))
+        .set(4, 256)
+        .set_pointer(8, info.as_ptr());
+    let _ = bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes);
+    // SAFETY: the kernel wrote there behind the compiler's back.
+    unsafe { std::ptr::read_volatile(&raw const info) }
+}
+
 /// `bpf_prog_info.name`
 fn name_of(program: &OwnedFd) -> String {
     const NAME_AT: usize = 64;
     const NAME_LEN: usize = 16;
-    let info = [0_u8; 256];
-    let number = u32::try_from(program.as_raw_fd()).unwrap_or_default();
-    let mut attributes = Attributes::new()
-        .set(0, number)
-        .set(4, 256)
-        .set_pointer(8, info.as_ptr());
-    if bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes).is_err() {
-        return String::new();
-    }
-    // SAFETY: the kernel wrote there behind the compiler's back.
-    let info = unsafe { std::ptr::read_volatile(&raw const info) };
+    let info = info_of(program);
     let name = &info[NAME_AT..NAME_AT + NAME_LEN];
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_LEN);
     String::from_utf8_lossy(&name[..end]).into_owned()
@@ -204,10 +279,9 @@ impl Forbids {
             .map_or_else(|error| panic!("cannot load a program: {error}"), descriptor);
         let directory =
             File::open(cgroup).unwrap_or_else(|error| panic!("cannot open {cgroup}: {error}"));
-        let number = |fd: i32| u32::try_from(fd).unwrap_or_default();
         let mut create = Attributes::new()
-            .set(0, number(program.as_raw_fd()))
-            .set(4, number(directory.as_raw_fd()))
+            .set(0, number(&program))
+            .set(4, u32::try_from(directory.as_raw_fd()).unwrap_or_default())
             .set(8, BPF_CGROUP_INET4_CONNECT);
         let link = bpf(BPF_LINK_CREATE, &mut create).map_or_else(
             |error| panic!("cannot attach a program: {error}"),

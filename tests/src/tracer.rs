@@ -120,6 +120,22 @@ impl Tracer {
         self.child.id()
     }
 
+    /// Memory that it shares with nobody.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub fn private_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+            .unwrap_or_else(|| panic!("{path} says nothing of memory"))
+    }
+
     /// The first record that is wanted; waits for it.
     ///
     /// # Panics

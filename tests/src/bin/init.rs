@@ -30,6 +30,8 @@ fn run() -> anyhow::Result<bool> {
         .args(["--test-threads=2"])
         .args(std::env::args().skip(1))
         .env("CONNTRACER", "/conntracer")
+        // It would take an hour.
+        .env("FLOOD", "2000")
         .env("PEER", "/peer")
         .env("RUST_BACKTRACE", "1")
         .status()

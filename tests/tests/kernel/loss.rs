@@ -1,9 +1,10 @@
 //! Loss is told and accounted for, and there is none where there need not be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use nix::sys::signal::Signal;
 use tracer_tests::{
+    DEADLINE, bpf,
     netns::Netns,
     on_every_rung,
     peer::{self, Peer},
@@ -14,7 +15,8 @@ use tracer_tests::{
 
 on_every_rung!(
     a_ring_that_is_full_is_told,
-    many_short_connections_lose_nothing
+    a_flood_leaves_nothing_behind,
+    many_short_connections_lose_nothing,
 );
 
 fn a_ring_that_is_full_is_told(rung: Rung) {
@@ -38,6 +40,42 @@ fn a_ring_that_is_full_is_told(rung: Rung) {
         .filter_map(|record| record.number("lost.ring_full"))
         .sum();
     assert_eq!(finished.stop().number("kernel.lost.ring_full"), Some(told));
+}
+
+/// How many connections a flood has; an emulated machine is given fewer.
+fn flood_size() -> u64 {
+    let given = std::env::var("FLOOD").ok();
+    given.map_or(50_000, |count| count.parse().unwrap())
+}
+
+fn a_flood_leaves_nothing_behind(rung: Rung) {
+    let count = flood_size();
+    let netns = Netns::new();
+    // All of it comes out of the ring, and is not written.
+    let tracer = Tracer::on(rung, &netns, &["--event", "failed"]);
+    let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
+    let target = format!("127.0.0.1:{}", server.port());
+    let flood = |part: u64| peer::run(&netns, &["flood", &target, &part.to_string()]);
+    flood(count / 5);
+    let before = tracer.private_kib();
+    flood(count - count / 5);
+    let after = tracer.private_kib();
+    let (pid, inode) = (tracer.pid(), netns.inode());
+    server.finish();
+    // Sockets that wait for their end are forgotten when they enter it.
+    let deadline = Instant::now() + DEADLINE;
+    while bpf::connections_of(pid, inode) > 0 {
+        assert!(Instant::now() < deadline, "the map still has connections");
+        std::thread::yield_now();
+    }
+    let finished = tracer.stop();
+    finished.assert_totals_add_up();
+    assert!(finished.status.success(), "{}", finished.stderr);
+    let stop = finished.stop();
+    assert_eq!(stop.at("kernel.lost"), &serde_json::json!({}));
+    // Connect, established and two closes each; an accept may come after the end and then is none.
+    assert!(stop.number("kernel.delivered").unwrap() >= 4 * count);
+    assert!(after < before + 2048, "from {before} to {after} KiB");
 }
 
 fn many_short_connections_lose_nothing(rung: Rung) {

@@ -37,14 +37,14 @@ fn finish(tracer: Tracer, port: u16, client: u64) -> Finished {
 }
 
 fn what_is_not_selected_is_not_carried(rung: Rung) {
-    const COUNT: &str = "200";
+    const COUNT: u64 = 2000;
     let netns = Netns::new();
     let mut unwanted = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let mut wanted = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let (unwanted_port, port) = (unwanted.port(), wanted.port());
     let tracer = Tracer::on(rung, &netns, &["--port", &port.to_string()]);
     let target = format!("127.0.0.1:{unwanted_port}");
-    peer::run(&netns, &["flood", &target, COUNT]);
+    peer::run(&netns, &["flood", &target, &COUNT.to_string()]);
     let client = peer::run(&netns, &["flood", &format!("127.0.0.1:{port}"), "1"]);
     tracer.event("close", port, client);
     let finished = tracer.stop();
@@ -63,7 +63,7 @@ fn what_is_not_selected_is_not_carried(rung: Rung) {
     // Five records for each connection: connect, established, accept and two closes. An accept of
     // the port may come after the connection has ended, and then is none.
     let selected_out = stop.number("kernel.selected_out").unwrap();
-    assert!(selected_out >= 200 * 4, "{selected_out}");
+    assert!(selected_out >= COUNT * 4, "{selected_out}");
     assert!(stop.number("kernel.delivered").unwrap() <= 5);
 }
 

@@ -16,6 +16,7 @@ use super::{
     ladder::{Fact, Hook, Program, Rung},
     maps, object, offsets,
     policy::Policy,
+    version,
 };
 use crate::host::cgroups::Hierarchies;
 
@@ -121,6 +122,7 @@ pub fn attach(request: &Request<'_>) -> anyhow::Result<Attached> {
 }
 
 fn climb(request: &Request<'_>) -> anyhow::Result<Attached> {
+    version::check()?;
     let btf_bytes = std::fs::read(BTF_PATH).with_context(|| {
         format!("this kernel does not describe its types in {BTF_PATH} (CONFIG_DEBUG_INFO_BTF)")
     })?;

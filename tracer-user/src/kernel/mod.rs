@@ -11,3 +11,4 @@ pub mod object;
 pub mod offsets;
 pub mod policy;
 mod shared;
+mod version;
