@@ -13,6 +13,7 @@ pub mod netns;
 pub mod peer;
 pub mod record;
 pub mod rung;
+pub mod scene;
 pub mod tracer;
 
 use std::{path::PathBuf, time::Duration};

@@ -33,6 +33,8 @@ struct Seen {
 #[derive(Debug, Default)]
 struct Records {
     all: Vec<Record>,
+    /// As they were written.
+    text: String,
     has_ended: bool,
 }
 
@@ -41,6 +43,8 @@ struct Records {
 pub struct Finished {
     /// All its records.
     pub records: Vec<Record>,
+    /// The same as it wrote them.
+    pub stdout: String,
     /// How it ended.
     pub status: ExitStatus,
     /// What it said on stderr.
@@ -80,7 +84,11 @@ impl Tracer {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let record = serde_json::from_str(&line)
                     .unwrap_or_else(|error| panic!("`{line}` is not JSON: {error}"));
-                gathered.lock().all.push(Record(record));
+                let mut records = gathered.lock();
+                records.all.push(Record(record));
+                records.text.push_str(&line);
+                records.text.push('\n');
+                drop(records);
                 gathered.changed.notify_all();
             }
             gathered.lock().has_ended = true;
@@ -255,6 +263,7 @@ impl Tracer {
         }
         Finished {
             records: records.all.clone(),
+            stdout: records.text.clone(),
             status,
             stderr,
         }

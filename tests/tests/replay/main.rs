@@ -1,0 +1,12 @@
+//! Recordings, and what is made of them on any machine.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it unwraps in vain, which is what it is for"
+)]
+
+mod cut;
+mod elsewhere;
+mod golden;
+mod scratch;
+mod selection;
+mod story;
