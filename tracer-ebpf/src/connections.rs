@@ -14,7 +14,7 @@ use aya_ebpf::{
     macros::map,
     maps::HashMap,
 };
-use tracer_abi::{Connection, Counted};
+use tracer_abi::{Connection, Counted, Kind};
 
 use crate::{
     counters::count,
@@ -85,15 +85,30 @@ pub fn insert(key: u64, connection: &Connection, kind: u16) {
     }
 }
 
-/// Replaces what is remembered, unless it has ended meanwhile.
+const ENOENT: i32 = -2;
+
+/// Replaces what is remembered, unless it has ended meanwhile. Whether it has not.
 ///
 /// A function of its own in the kernel too, so that the compiler does not merge the paths that call
 /// it (see [`crate::emit::report_replaced`]).
 #[inline(never)]
 pub fn replace(key: u64, connection: &Connection) -> bool {
-    CONNECTIONS
-        .insert(key, connection, u64::from(BPF_EXIST))
-        .is_ok()
+    let result = CONNECTIONS.insert(key, connection, u64::from(BPF_EXIST));
+    has_worked(result)
+}
+
+/// Whether the entry was there. The kernel may give up on a map for other reasons, such as a lock that
+/// it does not get (since 6.15); then what is remembered is not what it should be, and that is told.
+#[inline(always)]
+fn has_worked(result: Result<(), i32>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(ENOENT) => false,
+        Err(_) => {
+            count(Kind::CLOSE, Counted::MapFull);
+            true
+        }
+    }
 }
 
 /// How often an entry can be replaced while it is copied: by its accept and by its close.
@@ -123,5 +138,5 @@ pub fn copy(connection: &mut Connection, key: u64) -> bool {
 /// Copies out what is remembered and forgets it. Of several callers only one gets it.
 #[inline(always)]
 pub fn take(connection: &mut Connection, key: u64) -> bool {
-    copy(connection, key) && CONNECTIONS.remove(key).is_ok()
+    copy(connection, key) && has_worked(CONNECTIONS.remove(key))
 }

@@ -19,6 +19,7 @@ mod emit;
 mod globals;
 mod hooks;
 mod kernel;
+mod marks;
 mod ring;
 mod select;
 

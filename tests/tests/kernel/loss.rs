@@ -76,12 +76,14 @@ fn a_flood_leaves_nothing_behind(rung: Rung) {
     }
     let finished = tracer.stop();
     finished.assert_totals_add_up();
-    assert!(finished.status.success(), "{}", finished.stderr);
     let stop = finished.stop();
     assert_eq!(stop.at("kernel.lost"), &serde_json::json!({}));
+    assert!(finished.status.success(), "{}", finished.stderr);
     // Connect, established and two closes each; an accept may come after the end and then is none.
     assert!(stop.number("kernel.delivered").unwrap() >= 4 * count);
-    assert!(after < before + 4096, "from {before} to {after} KiB");
+    // What the queue took while it was longest stays with the allocator; three hundred bytes for each
+    // connection would not pass.
+    assert!(after < before + 12 * 1024, "from {before} to {after} KiB");
 }
 
 fn many_short_connections_lose_nothing(rung: Rung) {
@@ -99,8 +101,8 @@ fn many_short_connections_lose_nothing(rung: Rung) {
     let finished = tracer.stop();
     server.finish();
     finished.assert_totals_add_up();
-    assert!(finished.status.success(), "{}", finished.stderr);
     assert_eq!(finished.stop().at("kernel.lost"), &serde_json::json!({}));
+    assert!(finished.status.success(), "{}", finished.stderr);
     let mut connections: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in &finished.records {
         connections.entry(record.id()).or_default().push(record);

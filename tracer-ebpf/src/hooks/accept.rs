@@ -8,11 +8,12 @@ use aya_ebpf::{
 };
 use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
 
+use super::hook;
 use crate::{
     connections,
     emit::{report, report_replaced},
     kernel::{Memory, Probed, Sock, Task, Trusted},
-    select,
+    marks, select,
 };
 
 // The best: `security_sock_graft(sk, parent)` joins the new connection to the descriptor's socket
@@ -21,7 +22,8 @@ use crate::{
 twice!(
     #[fentry(function = "security_sock_graft")]
     accept_fentry and accept_again,
-    |ctx: FEntryContext| accept(Sock::<Trusted>::new(ctx.arg(0)))
+    |ctx: FEntryContext| accept(Sock::<Trusted>::new(ctx.arg(0))),
+    of marks::of_task(hook::ACCEPT)
 );
 
 #[kprobe]
@@ -36,14 +38,16 @@ fn accept_kprobe(ctx: ProbeContext) -> u32 {
 twice!(
     #[fexit(function = "inet_csk_accept")]
     accept_fexit4 and accept_again4,
-    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(4))
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(4)),
+    of marks::of_task(hook::ACCEPT)
 );
 
 // `inet_csk_accept(sk, arg)`, from 6.10 on.
 twice!(
     #[fexit(function = "inet_csk_accept")]
     accept_fexit2 and accept_again2,
-    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(2))
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(2)),
+    of marks::of_task(hook::ACCEPT)
 );
 
 #[kretprobe]

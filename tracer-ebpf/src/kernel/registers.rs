@@ -1,6 +1,9 @@
 //! `struct pt_regs` of x86-64: which system call is ending.
 
-use super::{Task, memory::probe};
+use super::{
+    Task,
+    memory::{Memory as _, Trusted},
+};
 use crate::globals::offset;
 
 /// The system calls that matter here.
@@ -14,11 +17,14 @@ pub enum Call {
     Send,
 }
 
-/// The call that ends, given its registers; `None` for any other. A 32-bit task numbers them
-/// otherwise: 288 is accept4 to a 64-bit program and keyctl to a 32-bit one.
+/// The call that ends, given its registers as tp_btf `sys_exit` is handed them; `None` for any other.
+/// A 32-bit task numbers them otherwise: 288 is accept4 to a 64-bit program and keyctl to a 32-bit
+/// one.
+///
+/// This runs at the end of every call of the machine, so it reads with plain loads.
 #[inline(always)]
 pub fn call(registers: *const u8) -> Option<Call> {
-    let number = probe::<u64>(registers, offset!(regs_call)) as u32;
+    let number = Trusted::read::<u64>(registers, offset!(regs_call)) as u32;
     let wide = call_of_64_bit(number);
     let narrow = is_narrow(number);
     if wide.is_none() && !narrow {
@@ -28,7 +34,7 @@ pub fn call(registers: *const u8) -> Option<Call> {
         return wide;
     }
     if number == SOCKETCALL {
-        let which = probe::<u64>(registers, offset!(regs_first_compat));
+        let which = Trusted::read::<u64>(registers, offset!(regs_first_compat));
         return call_of_socketcall(which as u32);
     }
     call_of_32_bit(number)

@@ -370,10 +370,12 @@ impl Drain {
             processes: self.received.processes,
         };
         let words = self.counters.load();
+        let mut covered = 0;
         for cpu in words.chunks_exact(COUNTER_WORDS) {
             let Ok(cpu) = CpuCounters::read_from_bytes(cpu.as_bytes()) else {
                 continue;
             };
+            covered += cpu.covered;
             for (kind, cell) in (0..Kind::COUNT).zip(cpu.cells) {
                 let counts = if is_of_processes(kind) {
                     &mut counters.processes
@@ -387,7 +389,7 @@ impl Drain {
                 counts.own += cell.own;
             }
         }
-        let missed = self.missed.read();
+        let missed = self.missed.read(covered);
         counters.connections.hook_missed = missed.connections;
         counters.processes.hook_missed = missed.processes;
         counters
