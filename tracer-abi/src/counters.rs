@@ -12,9 +12,6 @@ use crate::frame::Kind;
 pub struct CpuCounters {
     /// By kind of frame.
     pub cells: [Cell; Kind::COUNT as usize],
-    /// Calls for which the kernel skipped the first of two programs at a hook, and the second did
-    /// its work.
-    pub covered: u64,
 }
 
 /// Counters of one kind of frame on one CPU.

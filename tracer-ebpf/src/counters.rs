@@ -35,15 +35,6 @@ pub fn count(kind: u16, what: Counted) {
     add_one(counter);
 }
 
-/// Counts that the second program at a hook did the work of the first.
-#[inline(always)]
-pub fn count_covered() {
-    if let Some(counters) = of_this_cpu() {
-        // SAFETY: as above.
-        add_one(unsafe { &raw mut (*counters).covered });
-    }
-}
-
 #[inline(always)]
 fn of_this_cpu() -> Option<*mut CpuCounters> {
     COUNTERS.get_ptr_mut(u32::from(cpu()))

@@ -10,26 +10,19 @@ use aya_log_ebpf::{
 };
 use tracer_abi::{Connection, Counted};
 
-/// Something about a connection is about to be reported, or was selected out.
+/// Something about a connection that is selected is about to be reported.
 #[inline(always)]
 pub fn reporting(kind: u16, connection: &Connection) {
-    if level_enabled(Level::Debug) {
+    if level_enabled(Level::Debug) && connection.selected == 1 {
         let ports = u32::from(connection.local_port) << 16 | u32::from(connection.remote_port);
-        say_reporting(kind, connection.owner.tgid, ports, connection.selected);
+        say_reporting(kind, connection.owner.tgid, ports);
     }
 }
 
 #[inline(never)]
-fn say_reporting(kind: u16, tgid: u32, ports: u32, selected: u8) {
-    debug!(
-        &(),
-        "kind {} pid {} ports {} {} selected {}",
-        kind,
-        tgid,
-        ports >> 16,
-        ports & 0xffff,
-        selected
-    );
+fn say_reporting(kind: u16, tgid: u32, ports: u32) {
+    let (local, remote) = (ports >> 16, ports & 0xffff);
+    debug!(&(), "kind {} pid {} ports {} {}", kind, tgid, local, remote);
 }
 
 /// Something did not go as it should have.

@@ -19,7 +19,6 @@ mod emit;
 mod globals;
 mod hooks;
 mod kernel;
-mod marks;
 mod ring;
 mod select;
 

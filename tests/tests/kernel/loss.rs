@@ -10,7 +10,7 @@ use tracer_tests::{
     peer::{self, Peer},
     record::Record,
     rung::Rung,
-    tracer::Tracer,
+    tracer::{Finished, Tracer},
 };
 
 on_every_rung!(
@@ -40,6 +40,34 @@ fn a_ring_that_is_full_is_told(rung: Rung) {
         .filter_map(|record| record.number("lost.ring_full"))
         .sum();
     assert_eq!(finished.stop().number("kernel.lost.ring_full"), Some(told));
+}
+
+/// What the kernel skipped, which from 7.0 on may not be nothing (docs/coverage.md). Nothing else may
+/// be missing, and that is told by the exit code too.
+fn missed(finished: &Finished) -> u64 {
+    let stop = finished.stop();
+    let missed = stop.number("kernel.lost.hook_missed").unwrap_or_default();
+    let lost = stop.at("kernel.lost").as_object().unwrap();
+    assert!(
+        lost.keys().all(|category| category == "hook_missed"),
+        "{lost:?}"
+    );
+    assert!(missed == 0 || is_preempting(), "{missed} missed");
+    let expected = if missed == 0 { 0 } else { 3 };
+    assert_eq!(
+        finished.status.code(),
+        Some(expected),
+        "{}",
+        finished.stderr
+    );
+    missed
+}
+
+/// Whether tasks come in between where a program runs.
+fn is_preempting() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let major = release.split('.').next().unwrap();
+    major.parse::<u32>().unwrap() >= 7
 }
 
 /// How many connections a flood has; an emulated machine is given fewer.
@@ -77,10 +105,9 @@ fn a_flood_leaves_nothing_behind(rung: Rung) {
     let finished = tracer.stop();
     finished.assert_totals_add_up();
     let stop = finished.stop();
-    assert_eq!(stop.at("kernel.lost"), &serde_json::json!({}));
-    assert!(finished.status.success(), "{}", finished.stderr);
+    let missed = missed(&finished);
     // Connect, established and two closes each; an accept may come after the end and then is none.
-    assert!(stop.number("kernel.delivered").unwrap() >= 4 * count);
+    assert!(stop.number("kernel.delivered").unwrap() + missed >= 4 * count);
     // What the queue took while it was longest stays with the allocator; three hundred bytes for each
     // connection would not pass.
     assert!(after < before + 12 * 1024, "from {before} to {after} KiB");
@@ -94,39 +121,52 @@ fn many_short_connections_lose_nothing(rung: Rung) {
     let port = server.port();
     let target = format!("127.0.0.1:{port}");
     let client = peer::run(&netns, &["flood", &target, &COUNT.to_string()]);
-    tracer.wait_for(COUNT, "close of each", |record| {
-        record.event() == "close" && record.number("process.pid") == Some(client)
-    });
     let server_pid = server.pid();
     let finished = tracer.stop();
     server.finish();
     finished.assert_totals_add_up();
-    assert_eq!(finished.stop().at("kernel.lost"), &serde_json::json!({}));
-    assert!(finished.status.success(), "{}", finished.stderr);
+    let missed = usize::try_from(missed(&finished)).unwrap();
     let mut connections: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in &finished.records {
         connections.entry(record.id()).or_default().push(record);
     }
     connections.remove("");
-    let mut outbound = 0;
-    for records in connections.values() {
-        let events: Vec<&str> = records.iter().map(|record| record.event()).collect();
-        let lines: Vec<String> = records.iter().map(|record| record.summary()).collect();
-        let pid = records[0].number("process.pid");
-        match records[0].text("direction") {
-            "outbound" => {
-                assert_eq!(events, ["connect", "established", "close"], "{lines:#?}");
-                assert_eq!(pid, Some(client), "{lines:#?}");
-                outbound += 1;
-            }
-            "listening" => {}
-            // The last may end after the tracing.
-            "inbound" => {
-                assert!(["accept", "close"].starts_with(&events), "{lines:#?}");
-                assert_eq!(pid, Some(server_pid), "{lines:#?}");
-            }
-            other => panic!("a {other} connection: {lines:#?}"),
-        }
-    }
-    assert_eq!(outbound, COUNT);
+    let of = |direction: &str| {
+        let of_it = connections
+            .values()
+            .filter(|records| records[0].text("direction") == direction);
+        of_it.cloned().collect::<Vec<_>>()
+    };
+    let (outbound, inbound) = (of("outbound"), of("inbound"));
+    let is_whole = |records: &&Vec<&Record>, pid: u64, events: &[&str]| {
+        records
+            .iter()
+            .map(|record| record.event())
+            .eq(events.iter().copied())
+            && records
+                .iter()
+                .all(|record| record.number("process.pid") == Some(pid))
+    };
+    let whole = outbound
+        .iter()
+        .filter(|records| is_whole(records, client, &["connect", "established", "close"]))
+        .count();
+    assert!(whole + missed >= COUNT, "{outbound:#?}");
+    // The last may end after the tracing.
+    let whole = inbound
+        .iter()
+        .filter(|records| {
+            is_whole(records, server_pid, &["accept", "close"])
+                || is_whole(records, server_pid, &["accept"])
+        })
+        .count();
+    assert!(whole + missed >= COUNT, "{inbound:#?}");
+    // Nothing is reported twice, nor under a stranger.
+    assert!(outbound.len() <= COUNT + missed && inbound.len() <= COUNT + missed);
+    let is_ours = |record: &&Record| {
+        let pid = record.number("process.pid");
+        pid == Some(client) || pid == Some(server_pid)
+    };
+    let all = outbound.iter().chain(&inbound).flatten();
+    assert_eq!(all.filter(|record| !is_ours(record)).count(), 0);
 }

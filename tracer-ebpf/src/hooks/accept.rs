@@ -8,12 +8,11 @@ use aya_ebpf::{
 };
 use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
 
-use super::hook;
 use crate::{
     connections,
     emit::{report, report_replaced},
     kernel::{Memory, Probed, Sock, Task, Trusted},
-    marks, select,
+    select,
 };
 
 // The best: `security_sock_graft(sk, parent)` joins the new connection to the descriptor's socket
@@ -22,8 +21,7 @@ use crate::{
 twice!(
     #[fentry(function = "security_sock_graft")]
     accept_fentry and accept_again,
-    |ctx: FEntryContext| accept(Sock::<Trusted>::new(ctx.arg(0))),
-    of marks::of_task(hook::ACCEPT)
+    |ctx: FEntryContext| accept(Sock::<Trusted>::new(ctx.arg(0)))
 );
 
 #[kprobe]
@@ -38,16 +36,14 @@ fn accept_kprobe(ctx: ProbeContext) -> u32 {
 twice!(
     #[fexit(function = "inet_csk_accept")]
     accept_fexit4 and accept_again4,
-    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(4)),
-    of marks::of_task(hook::ACCEPT)
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(4))
 );
 
 // `inet_csk_accept(sk, arg)`, from 6.10 on.
 twice!(
     #[fexit(function = "inet_csk_accept")]
     accept_fexit2 and accept_again2,
-    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(2)),
-    of marks::of_task(hook::ACCEPT)
+    |ctx: FExitContext| accept_returned::<Trusted>(ctx.arg(2))
 );
 
 #[kretprobe]

@@ -8,18 +8,15 @@ use aya_ebpf::{
 };
 use tracer_abi::{Attribution, Connection, Direction, Identity, Kind, tcp};
 
-use super::hook;
 use crate::{
     connections,
     kernel::{Memory, Probed, Sock, Task, Trusted},
-    marks,
 };
 
 twice!(
     #[fentry(function = "tcp_close")]
     close_fentry and close_again,
-    |ctx: FEntryContext| close(Sock::<Trusted>::new(ctx.arg(0))),
-    of marks::of_task(hook::CLOSE)
+    |ctx: FEntryContext| close(Sock::<Trusted>::new(ctx.arg(0)))
 );
 
 #[kprobe]

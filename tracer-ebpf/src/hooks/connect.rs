@@ -10,19 +10,17 @@ use aya_ebpf::{
 };
 use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
 
-use super::hook;
 use crate::{
     attempts, connections,
     emit::report,
     kernel::{Memory, Probed, Sock, Task, Trusted},
-    marks, select,
+    select,
 };
 
 twice!(
     #[fentry(function = "tcp_connect")]
     connect_fentry and connect_again,
-    |ctx: FEntryContext| connect(Sock::<Trusted>::new(ctx.arg(0))),
-    of marks::of_task(hook::CONNECT)
+    |ctx: FEntryContext| connect(Sock::<Trusted>::new(ctx.arg(0)))
 );
 
 #[kprobe]

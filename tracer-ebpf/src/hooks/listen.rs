@@ -12,20 +12,19 @@ use aya_ebpf::{
 };
 use tracer_abi::{Attribution, Connection, Direction, Kind, tcp};
 
-use super::{connect::of_sock_ops, hook};
+use super::connect::of_sock_ops;
 use crate::{
     connections,
     emit::report_replaced,
     kernel::{Memory, Probed, Sock, Socket, Task},
-    marks, select,
+    select,
 };
 
 // `inet_listen(sock, backlog)`; the third word is what it returns.
 twice!(
     #[fexit(function = "inet_listen")]
     listen_fexit and listen_again,
-    |ctx: FExitContext| returned(ctx.arg(0), ctx.arg(2)),
-    of marks::of_task(hook::LISTEN)
+    |ctx: FExitContext| returned(ctx.arg(0), ctx.arg(2))
 );
 
 #[inline(always)]

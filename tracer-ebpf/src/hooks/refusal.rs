@@ -9,26 +9,22 @@ use aya_ebpf::{
 };
 use tracer_abi::{Address, tcp};
 
-use super::hook;
 use crate::{
     attempts,
     kernel::{Probed, Sock, Socket, SocketAddress},
-    marks,
 };
 
 twice!(
     #[fentry(function = "security_socket_connect")]
     secure_fentry and secure_again,
-    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1)),
-    of marks::of_task(hook::SECURE)
+    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1))
 );
 
 // `security_socket_connect(sock, address, addrlen)`; the fourth word is what it returns.
 twice!(
     #[fexit(function = "security_socket_connect")]
     secure_fexit and secure_x_again,
-    |ctx: FExitContext| end_if_refused(ctx.arg::<i32>(3)),
-    of marks::of_task(hook::SECURED)
+    |ctx: FExitContext| end_if_refused(ctx.arg::<i32>(3))
 );
 
 #[kprobe]
@@ -48,8 +44,7 @@ fn secure_kretprob(ctx: RetProbeContext) -> u32 {
 twice!(
     #[fentry(function = "__inet_stream_connect")]
     attempt_fentry and attempt_again,
-    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1)),
-    of marks::of_task(hook::ATTEMPT)
+    |ctx: FEntryContext| begin(ctx.arg(0), ctx.arg(1))
 );
 
 // `__inet_stream_connect(sock, uaddr, addr_len, flags, is_sendmsg)`; the sixth word is what it
@@ -57,8 +52,7 @@ twice!(
 twice!(
     #[fexit(function = "__inet_stream_connect")]
     attempt_fexit and attempt_x_again,
-    |ctx: FExitContext| attempts::end(i64::from(ctx.arg::<i32>(5))),
-    of marks::of_task(hook::ATTEMPTED)
+    |ctx: FExitContext| attempts::end(i64::from(ctx.arg::<i32>(5)))
 );
 
 #[kprobe]

@@ -12,27 +12,22 @@ use tracer_abi::{Connection, Direction, Kind, tcp};
 use super::listen;
 use crate::{
     attempts, connections,
-    counters::count_covered,
     emit::{report, report_replaced},
-    kernel::{Memory, Sock, Trusted, forget_type},
-    marks, select,
+    kernel::{Memory, Sock, Trusted},
+    select,
 };
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_tp_btf(ctx: BtfTracePointContext) -> i32 {
-    marks::leave(call(&ctx));
     changed(&ctx, Turn::First);
     0
 }
 
-/// As what [`twice!`] makes, but for one thing: where nothing is known of a connection, it may be that
-/// the first program has just reported its end, and only the mark was overwritten. Then nothing is
-/// done and nothing counted, so that what was lost after all is told.
+/// As the programs that [`twice!`] makes, but for one thing: of a connection that is not known it
+/// cannot tell whether the first program has just dealt with it.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_again(ctx: BtfTracePointContext) -> i32 {
-    if marks::is_missing(call(&ctx)) && changed(&ctx, Turn::Second) {
-        count_covered();
-    }
+    changed(&ctx, Turn::Second);
     0
 }
 
@@ -43,29 +38,23 @@ enum Turn {
     Second,
 }
 
-/// A softirq has no task of its own, so a call is known by what changes.
 #[inline(always)]
-fn call(ctx: &BtfTracePointContext) -> u64 {
-    let (sk, old, new): (*const u8, u64, u64) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    forget_type(sk) as u64 ^ old << 56 ^ new << 48
-}
-
-/// Whether the change was dealt with.
-#[inline(always)]
-fn changed(ctx: &BtfTracePointContext, turn: Turn) -> bool {
+fn changed(ctx: &BtfTracePointContext, turn: Turn) {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    change(Sock::<Trusted>::new(ctx.arg(0)), old as u8, new as u8, turn)
+    change(Sock::<Trusted>::new(ctx.arg(0)), old as u8, new as u8, turn);
 }
 
 #[inline(always)]
-fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8, turn: Turn) -> bool {
+fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8, turn: Turn) {
     match new {
-        tcp::ESTABLISHED if sock.is_tcp() => establish(sock, old),
-        tcp::LISTEN if sock.is_tcp() => listen::begin(sock),
-        tcp::CLOSE if sock.is_tcp() => return end(sock, old, turn),
-        _ => {}
+        tcp::ESTABLISHED | tcp::LISTEN | tcp::CLOSE if sock.is_tcp() => {}
+        _ => return,
     }
-    true
+    match new {
+        tcp::ESTABLISHED => establish(sock, old),
+        tcp::LISTEN => listen::begin(sock),
+        _ => end(sock, old, turn),
+    }
 }
 
 /// The handshake is complete.
@@ -94,23 +83,23 @@ fn establish<M: Memory>(sock: Sock<M>, old: u8) {
     }
 }
 
-/// The socket enters CLOSE. Whether that was dealt with.
+/// The socket enters CLOSE.
 #[inline(always)]
-fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) -> bool {
+fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) {
     if old == tcp::CLOSE
         || (old == tcp::SYN_SENT && sock.error() == 0 && attempts::leave_to_end(sock.key()))
     {
-        return true;
+        return;
     }
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
     if !connections::take(connection, sock.key()) {
         if turn == Turn::Second {
-            return false;
+            return;
         }
         let direction = match old {
             // No SYN left; the end of the connect call reports it. Or: a half-open inbound attempt.
-            tcp::SYN_SENT | tcp::SYN_RECV => return true,
+            tcp::SYN_SENT | tcp::SYN_RECV => return,
             tcp::LISTEN => Direction::LISTENING,
             _ => Direction::UNKNOWN,
         };
@@ -124,7 +113,6 @@ fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) -> bool {
         let kind = kind_of_end(connection, old);
         report(kind, connection, &sock.detail(old, tcp::CLOSE));
     }
-    true
 }
 
 /// What kind of end it is.

@@ -4,18 +4,16 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use super::{accept::accept, hook};
+use super::accept::accept;
 use crate::{
     attempts,
     kernel::{Probed, Sock, Task, registers},
-    marks,
 };
 
 twice!(
     #[btf_tracepoint(function = "sys_exit")]
     sys_exit_tp_btf and sys_exit_again,
-    |ctx: BtfTracePointContext| returned(registers::call(ctx.arg(0)), ctx.arg(1)),
-    of marks::of_task(hook::SYS_EXIT)
+    |ctx: BtfTracePointContext| returned(registers::call(ctx.arg(0)), ctx.arg(1))
 );
 
 #[inline(always)]

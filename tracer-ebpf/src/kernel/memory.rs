@@ -75,8 +75,8 @@ pub fn probe<T: Plain>(base: *const u8, offset: usize) -> T {
     }
 }
 
-/// The address alone, of a pointer that the verifier lets nobody calculate with: a socket as tracing,
-/// cgroup and sock_ops programs are handed it.
+/// The address alone, of a pointer that the verifier lets nobody calculate with: a socket as cgroup
+/// and sock_ops programs are handed it.
 #[inline(always)]
 pub fn forget_type(pointer: *const u8) -> *const u8 {
     probe((&raw const pointer).cast(), 0)

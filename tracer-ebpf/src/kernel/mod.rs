@@ -13,6 +13,6 @@ mod task;
 pub use address::SocketAddress;
 pub use cgroup::Cgroup;
 pub use file::{File, PATH_ROOM, Socket};
-pub use memory::{Memory, Probed, Trusted, forget_type};
+pub use memory::{Memory, Probed, Trusted};
 pub use sock::{Sock, wire_family};
 pub use task::Task;

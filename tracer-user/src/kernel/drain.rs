@@ -94,6 +94,8 @@ pub struct Kernel {
     queued: Arc<AtomicUsize>,
     stop: EventFd,
     thread: Option<JoinHandle<()>>,
+    /// Ends with the draining.
+    _log: Option<KernelLog>,
 }
 
 impl Kernel {
@@ -107,7 +109,7 @@ impl Kernel {
         let (sender, messages) = channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let drain = Drain::new(&mut attached, sender, queued.clone(), &stop, log)?;
+        let drain = Drain::new(&mut attached, sender, queued.clone(), &stop)?;
         let thread = std::thread::Builder::new()
             .name("drain".to_owned())
             .spawn(move || drain.run())
@@ -119,6 +121,7 @@ impl Kernel {
             queued,
             stop,
             thread: Some(thread),
+            _log: log,
         })
     }
 }
@@ -193,7 +196,6 @@ struct Drain {
     /// [`CpuCounters`] of each CPU.
     counters: Shared,
     missed: Meter,
-    log: Option<KernelLog>,
     epoll: Epoll,
     signals: SignalFd,
     messages: Sender<Message>,
@@ -216,7 +218,6 @@ impl Drain {
         messages: Sender<Message>,
         queued: Arc<AtomicUsize>,
         stop: &EventFd,
-        log: Option<KernelLog>,
     ) -> anyhow::Result<Self> {
         let ring = attached.ebpf.take_map("EVENTS");
         let ring = RingBuf::try_from(ring.context("the kernel object has no map EVENTS")?)?;
@@ -240,7 +241,6 @@ impl Drain {
             reader,
             counters,
             missed,
-            log,
             epoll,
             signals,
             messages,
@@ -332,9 +332,6 @@ impl Drain {
             }
         }
         send(&self.messages, &self.queued, batch);
-        if let Some(log) = &mut self.log {
-            log.flush();
-        }
         count
     }
 
@@ -370,12 +367,10 @@ impl Drain {
             processes: self.received.processes,
         };
         let words = self.counters.load();
-        let mut covered = 0;
         for cpu in words.chunks_exact(COUNTER_WORDS) {
             let Ok(cpu) = CpuCounters::read_from_bytes(cpu.as_bytes()) else {
                 continue;
             };
-            covered += cpu.covered;
             for (kind, cell) in (0..Kind::COUNT).zip(cpu.cells) {
                 let counts = if is_of_processes(kind) {
                     &mut counters.processes
@@ -389,7 +384,7 @@ impl Drain {
                 counts.own += cell.own;
             }
         }
-        let missed = self.missed.read(covered);
+        let missed = self.missed.read();
         counters.connections.hook_missed = missed.connections;
         counters.processes.hook_missed = missed.processes;
         counters

@@ -175,7 +175,7 @@ impl fmt::Display for Rung {
 }
 
 impl Program {
-    /// Its name and that of the second one.
+    /// Its name and that of its twin.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         [self.name].into_iter().chain(self.again)
     }

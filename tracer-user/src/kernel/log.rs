@@ -1,10 +1,18 @@
 //! Diagnostics of the kernel programs themselves: `--kernel-log`.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
 use anyhow::Context as _;
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use clap::ValueEnum;
-use log::Log;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What the programs call themselves: the name of the kernel object.
@@ -47,10 +55,15 @@ impl Level {
     }
 }
 
-/// The way from the kernel's log ring to stderr.
+/// The way from the kernel's log ring to stderr: a thread of its own, so that a terminal that is slow
+/// holds up nothing else. What does not fit into the ring meanwhile is gone.
 pub struct KernelLog {
-    logger: EbpfLogger<&'static dyn Log>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
+
+/// How often it looks.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 impl KernelLog {
     /// Takes the log ring of the object, unless the log is off.
@@ -58,12 +71,30 @@ impl KernelLog {
         if level == Level::Off {
             return Ok(None);
         }
-        let logger = EbpfLogger::init(ebpf).context("cannot open the log of the programs")?;
-        Ok(Some(Self { logger }))
+        let mut logger = EbpfLogger::init(ebpf).context("cannot open the log of the programs")?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let run = move || {
+            while !ends.load(Ordering::Relaxed) {
+                logger.flush();
+                std::thread::park_timeout(INTERVAL);
+            }
+            logger.flush();
+        };
+        let thread = std::thread::Builder::new().name("kernel-log".to_owned());
+        Ok(Some(Self {
+            is_over,
+            thread: Some(thread.spawn(run).context("cannot start a thread")?),
+        }))
     }
+}
 
-    /// Writes what is there.
-    pub fn flush(&mut self) {
-        self.logger.flush();
+impl Drop for KernelLog {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
     }
 }

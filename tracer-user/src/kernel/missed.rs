@@ -1,7 +1,7 @@
 //! Runs of our programs that the kernel skipped.
 //!
 //! Since 5.12 it does not run a tracing program where one runs already, and counts that. A program
-//! that was skipped has seen nothing, so this is loss, unless a second one did its work.
+//! that was skipped has seen nothing, so this is loss, unless its twin did its work.
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -21,42 +21,50 @@ pub struct Missed {
     pub processes: u64,
 }
 
-/// Where the kernel counts skipped runs: the files in which it describes our programs.
+/// Where the kernel counts skipped runs.
 pub struct Meter {
-    connections: Vec<String>,
-    processes: Vec<String>,
+    hooks: Vec<Counted>,
+}
+
+/// A program and its twin.
+struct Counted {
+    is_of_processes: bool,
+    /// The files in which the kernel describes them.
+    descriptions: Vec<String>,
 }
 
 impl Meter {
-    /// A meter for the programs that are in place. The second programs at a hook are not among them:
-    /// what they are skipped for, the first have dealt with or are counted for.
+    /// A meter for the programs that are in place.
     pub fn new(ebpf: &Ebpf, programs: &[Program]) -> Self {
-        let can_lose = programs.iter().filter(|program| program.name != HARMLESS);
-        let (processes, connections): (Vec<&Program>, Vec<&Program>) =
-            can_lose.partition(|program| is_of_processes(program.name));
-        let description = |program: &Program| {
-            let loaded = ebpf.program(program.name)?;
-            let descriptor = loaded.fd().ok()?.as_fd().as_raw_fd();
+        let description = |name: &str| {
+            let descriptor = ebpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
             Some(format!("/proc/self/fdinfo/{descriptor}"))
         };
+        let counted = |program: &Program| Counted {
+            is_of_processes: is_of_processes(program.name),
+            descriptions: program.names().filter_map(description).collect(),
+        };
+        let can_lose = programs.iter().filter(|program| program.name != HARMLESS);
         Self {
-            connections: connections.into_iter().filter_map(description).collect(),
-            processes: processes.into_iter().filter_map(description).collect(),
+            hooks: can_lose.map(counted).collect(),
         }
     }
 
-    /// The counts of now. `covered`: for how many calls a second program did the work of the first.
-    pub fn read(&self, covered: u64) -> Missed {
-        Missed {
-            connections: sum(&self.connections).saturating_sub(covered),
-            processes: sum(&self.processes),
+    /// The counts of now. Of a program with a twin a call is lost only if both were skipped: not more
+    /// often than the one that was skipped less.
+    pub fn read(&self) -> Missed {
+        let mut missed = Missed::default();
+        for hook in &self.hooks {
+            let read = |path: &String| skipped(&std::fs::read_to_string(path).unwrap_or_default());
+            let count = hook.descriptions.iter().map(read).min().unwrap_or_default();
+            if hook.is_of_processes {
+                missed.processes += count;
+            } else {
+                missed.connections += count;
+            }
         }
+        missed
     }
-}
-
-fn sum(descriptions: &[String]) -> u64 {
-    let read = |path: &String| skipped(&std::fs::read_to_string(path).unwrap_or_default());
-    descriptions.iter().map(read).sum()
 }
 
 /// Whether a program tells of processes or cgroups.
