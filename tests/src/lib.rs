@@ -12,6 +12,7 @@ pub mod netns;
 pub mod peer;
 pub mod record;
 pub mod rung;
+pub mod schema;
 pub mod tracer;
 
 use std::{path::PathBuf, time::Duration};

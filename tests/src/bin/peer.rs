@@ -50,7 +50,8 @@ fn prepare(flag: &str, value: &str) -> anyhow::Result<()> {
             setresuid(uid, uid, uid)?;
         }
         "--name" => {
-            let bytes: Vec<u8> = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            let numbers = value.split(',').filter(|number| !number.is_empty());
+            let bytes: Vec<u8> = numbers.map(str::parse).collect::<Result<_, _>>()?;
             prctl::set_name(&CString::new(bytes)?)?;
         }
         other => bail!("unknown flag {other}"),
