@@ -7,4 +7,14 @@
     reason = "a test fails where it unwraps in vain, which is what it is for"
 )]
 
+mod doctor;
+mod endings;
+mod files;
+mod hostile;
+mod privileges;
+mod program;
 mod schema;
+mod scratch;
+mod shown;
+mod table;
+mod usage;
