@@ -14,6 +14,7 @@ pub mod peer;
 pub mod record;
 pub mod rung;
 pub mod scene;
+pub mod schema;
 pub mod tracer;
 
 use std::{path::PathBuf, time::Duration};

@@ -13,7 +13,9 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{DEADLINE, conntracer, netns::Netns, peer, record::Record, rung::Rung};
+use crate::{
+    DEADLINE, conntracer, netns::Netns, peer, record::Record, rung::Rung, schema::violations,
+};
 
 /// A running conntracer whose JSON records are gathered.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ struct Records {
     all: Vec<Record>,
     /// As they were written.
     text: String,
+    /// What the published schema does not allow.
+    violations: Vec<String>,
     has_ended: bool,
 }
 
@@ -82,14 +86,7 @@ impl Tracer {
         let gathered = Arc::clone(&seen);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let record = serde_json::from_str(&line)
-                    .unwrap_or_else(|error| panic!("`{line}` is not JSON: {error}"));
-                let mut records = gathered.lock();
-                records.all.push(Record(record));
-                records.text.push_str(&line);
-                records.text.push('\n');
-                drop(records);
-                gathered.changed.notify_all();
+                gathered.add(&line);
             }
             gathered.lock().has_ended = true;
             gathered.changed.notify_all();
@@ -167,6 +164,7 @@ impl Tracer {
         let mut found: Vec<Record> = Vec::new();
         let mut looked_at = 0;
         loop {
+            records.assert_valid();
             let new = records.all.iter().skip(looked_at);
             found.extend(new.filter(|record| is_wanted(record)).cloned());
             looked_at = records.all.len();
@@ -238,7 +236,7 @@ impl Tracer {
     /// Waits until it ends by itself.
     ///
     /// # Panics
-    /// If it cannot be waited for.
+    /// If it cannot be waited for, or wrote what the published schema does not allow.
     #[must_use]
     pub fn end(mut self) -> Finished {
         let mut stderr = String::new();
@@ -261,6 +259,7 @@ impl Tracer {
                 .wait(records)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        records.assert_valid();
         Finished {
             records: records.all.clone(),
             stdout: records.text.clone(),
@@ -281,6 +280,31 @@ fn last_lines(records: &[Record]) -> String {
 impl Seen {
     fn lock(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line of output.
+    fn add(&self, line: &str) {
+        let (record, wrong) = match serde_json::from_str(line).map(Record) {
+            Ok(record) => {
+                let wrong = violations(&record);
+                (Some(record), wrong)
+            }
+            Err(error) => (None, vec![error.to_string()]),
+        };
+        let mut records = self.lock();
+        let in_line = |why| format!("{why} in {line}");
+        records.violations.extend(wrong.into_iter().map(in_line));
+        records.all.extend(record);
+        records.text.push_str(line);
+        records.text.push('\n');
+        drop(records);
+        self.changed.notify_all();
+    }
+}
+
+impl Records {
+    fn assert_valid(&self) {
+        assert!(self.violations.is_empty(), "{:#?}", self.violations);
     }
 }
 

@@ -304,7 +304,8 @@ pub struct Process {
     /// Process id inside its pid namespace, where that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ns_pid: Option<u32>,
-    /// Name of the process.
+    /// Name of the process; empty: it gave itself none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Path of the executable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -340,6 +341,7 @@ pub struct Parent {
     /// Process id.
     pub pid: u32,
     /// Name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Path of the executable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -357,6 +359,7 @@ pub struct Ancestor {
     /// Process id.
     pub pid: u32,
     /// Name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Path of the executable.
     #[serde(skip_serializing_if = "Option::is_none")]

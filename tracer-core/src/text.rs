@@ -23,7 +23,8 @@ pub fn printable(text: &str) -> String {
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and the bidirectional and
 /// invisible formatting characters with which a name can pose as another.
-fn is_unsafe(c: char) -> bool {
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00ad}'

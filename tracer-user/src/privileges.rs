@@ -1,5 +1,7 @@
 //! What a user must be allowed to do.
 
+use std::ffi::OsStr;
+
 use anyhow::bail;
 use caps::{CapSet, Capability};
 use serde::Serialize;
@@ -63,9 +65,10 @@ pub fn check() -> anyhow::Result<()> {
         .map(|capability| capability.name)
         .collect();
     if !missing.is_empty() {
-        let command: Vec<String> = std::env::args().collect();
+        let are = if missing.len() == 1 { "is" } else { "are" };
+        let command: Vec<String> = std::env::args_os().map(|arg| quoted(&arg)).collect();
         bail!(
-            "{} is missing, without which no tracing program can be loaded; run `sudo {}`",
+            "{} {are} missing, without which no tracing program can be loaded; run `sudo {}`",
             missing.join(" and "),
             command.join(" ")
         );
@@ -73,6 +76,32 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A word as a shell takes it back.
+fn quoted(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_back() {
+        let quote = |word: &str| quoted(OsStr::new(word));
+        assert_eq!(quote("--port=443,8000-8100"), "--port=443,8000-8100");
+        assert_eq!(quote("kube proxy"), "'kube proxy'");
+        assert_eq!(quote("/usr/bin/*"), "'/usr/bin/*'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
 }

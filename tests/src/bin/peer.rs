@@ -28,7 +28,8 @@ use nix::{
 };
 
 fn main() -> anyhow::Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into()).collect();
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(flag) = words.next_if(|word| word.starts_with("--")) {
         let value = words.next().context("a flag without a value")?;
@@ -50,7 +51,8 @@ fn prepare(flag: &str, value: &str) -> anyhow::Result<()> {
             setresuid(uid, uid, uid)?;
         }
         "--name" => {
-            let bytes: Vec<u8> = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            let numbers = value.split(',').filter(|number| !number.is_empty());
+            let bytes: Vec<u8> = numbers.map(str::parse).collect::<Result<_, _>>()?;
             prctl::set_name(&CString::new(bytes)?)?;
         }
         other => bail!("unknown flag {other}"),

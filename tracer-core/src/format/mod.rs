@@ -1,5 +1,6 @@
 //! Records as they are shown.
 
+mod columns;
 mod json;
 mod table;
 

@@ -2,9 +2,17 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::columns::Column::{
+    Args, Arrow, Event as EventColumn, Exe, Home, Local, Login, Peer, Process, Remote, Result,
+    Scope, Second, Service, Time, User,
+};
 use crate::{
     clock::Clock,
-    format::Format,
+    format::{
+        Format,
+        columns::{Column, FULL, MEDIUM, NARROW, WIDE, spread, total},
+    },
+    outcome::Outcome,
     record::{Connection, Direction, Endpoint, Event, Loss, Owner, Record, Start, Stop},
     text::printable,
 };
@@ -24,156 +32,51 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Table {
     layout: Layout,
-    columns: Vec<Column>,
+    /// What is shown, and how wide.
+    columns: Vec<(Column, usize)>,
 }
 
-/// A column of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Time,
-    Event,
-    Process,
-    User,
-    Arrow,
-    Local,
-    Remote,
-    /// The remote end, or the local one of a listener: where there is no room for both.
-    Peer,
-    Service,
-    Home,
-    Scope,
-    Login,
-    Exe,
-    Args,
-    Result,
-}
-
-use Column::{
-    Args, Arrow, Event as EventColumn, Exe, Home, Local, Login, Peer, Process, Remote, Result,
-    Scope, Service, Time, User,
-};
-
-const NARROW: &[Column] = &[Time, EventColumn, Process, Arrow, Peer, Result];
-const MEDIUM: &[Column] = &[
-    Time,
-    EventColumn,
-    Process,
-    User,
-    Local,
-    Arrow,
-    Remote,
-    Result,
-];
-const FULL: &[Column] = &[
-    Time,
-    EventColumn,
-    Process,
-    User,
-    Local,
-    Arrow,
-    Remote,
-    Service,
-    Home,
-    Result,
-];
-const WIDE: &[Column] = &[
-    Time,
-    EventColumn,
-    Process,
-    User,
-    Login,
-    Local,
-    Arrow,
-    Remote,
-    Scope,
-    Service,
-    Home,
-    Result,
-    Exe,
-    Args,
-];
-
-impl Column {
-    fn title(self) -> &'static str {
-        match self {
-            Time => "TIME",
-            EventColumn => "EVENT",
-            Process => "PROCESS(PID)",
-            User => "USER",
-            Arrow => "",
-            Local => "LOCAL",
-            Remote => "REMOTE",
-            Peer => "ADDRESS",
-            Service => "SERVICE",
-            Home => "UNIT/CONTAINER",
-            Scope => "SCOPE",
-            Login => "LOGIN",
-            Exe => "EXE",
-            Args => "ARGS",
-            Result => "RESULT",
-        }
-    }
-
-    /// Columns of the terminal it takes at least.
-    fn width(self) -> usize {
-        match self {
-            Time | Result => 12,
-            EventColumn => 11,
-            Process => 17,
-            User | Service => 10,
-            Arrow => 2,
-            Local | Remote | Peer => 21,
-            Home => 18,
-            Scope => 14,
-            Login => 8,
-            Exe => 24,
-            Args => 30,
-        }
-    }
-
-    /// Addresses are never cut, nor what stands at the end of the line.
-    fn is_cut(self) -> bool {
-        !matches!(self, Local | Remote | Peer | Result | Args)
-    }
-}
-
-fn total(columns: &[Column]) -> usize {
-    columns.iter().map(|column| column.width() + 1).sum()
-}
+/// How wide a table is that is not on a terminal.
+const PIPED_WIDTH: usize = 200;
+/// How wide all columns are.
+const WIDE_WIDTH: usize = 280;
 
 impl Table {
     /// A table of a layout.
     #[must_use]
     pub fn new(layout: Layout) -> Self {
-        let fits = |columns: &[Column]| layout.width.is_none_or(|width| total(columns) <= width);
+        let width = layout.width.unwrap_or(PIPED_WIDTH);
+        let fits = |columns: &&[Column]| total(columns) <= width;
         let columns = if layout.is_wide {
-            WIDE
-        } else if fits(FULL) {
-            FULL
-        } else if fits(MEDIUM) {
-            MEDIUM
+            spread(WIDE, WIDE_WIDTH)
         } else {
-            NARROW
+            let columns = [FULL, MEDIUM].into_iter().find(fits);
+            spread(columns.unwrap_or(NARROW), width)
         };
-        Self {
-            layout,
-            columns: columns.to_vec(),
-        }
+        Self { layout, columns }
     }
 
-    fn row(&self, cell: impl Fn(Column) -> String) -> String {
+    /// A row of cells; `cell` is told how much room it has, unless it may have as much as it likes.
+    fn row(&self, cell: impl Fn(Column, Option<usize>) -> String) -> String {
+        let limit = self.layout.width.filter(|_| !self.layout.is_wide);
         let mut row = String::new();
-        for column in &self.columns {
-            let text = cell(*column);
-            let is_cut = column.is_cut() && self.layout.width.is_some() && !self.layout.is_wide;
-            let text = if is_cut {
-                cut(&text, column.width())
-            } else {
-                text
+        let (mut used, mut end) = (0, 0);
+        for (column, width) in &self.columns {
+            let room = limit.map(|limit| match column {
+                Result => limit.saturating_sub(used),
+                _ => *width,
+            });
+            let text = match room {
+                Some(room) if column.is_cut() => cut(&cell(*column, Some(room)), room),
+                room => cell(*column, room),
             };
             row.push_str(&text);
-            let pad = column.width().saturating_sub(text.width());
-            row.extend(std::iter::repeat_n(' ', pad + 1));
+            used += text.width();
+            // After a cell that is too long, those that follow get back into line when they can.
+            end += width + 1;
+            let pad = end.saturating_sub(used).max(1);
+            row.extend(std::iter::repeat_n(' ', pad));
+            used += pad;
         }
         row.truncate(row.trim_end().len());
         row
@@ -199,11 +102,16 @@ impl Table {
             printable(&clock.zone())
         );
         self.line(DIM, &head, out);
-        self.line(BOLD, &self.row(|column| column.title().to_owned()), out);
+        self.line(BOLD, &self.row(|column, _| column.title().to_owned()), out);
     }
 
     fn connection(&self, connection: &Connection, clock: &Clock, out: &mut Vec<u8>) {
-        let row = self.row(|column| printable(&cell(column, connection, clock)));
+        let row = self.row(|column, room| match column {
+            Result => result(connection, room),
+            Process => process(connection.owner.as_deref(), room),
+            Home => home(connection.owner.as_deref(), self.layout.is_wide),
+            other => printable(&cell(other, connection, clock)),
+        });
         self.line(style(connection.head.event), &row, out);
     }
 
@@ -243,19 +151,20 @@ impl Format for Table {
     }
 }
 
+/// What a cell says, of those that say the same however much room there is.
 fn cell(column: Column, connection: &Connection, clock: &Clock) -> String {
     let owner = connection.owner.as_deref();
+    let time = || clock.local_time(&connection.head.time);
     match column {
-        Time => clock.local_time(&connection.head.time),
+        Time => time(),
+        Second => time().chars().take(Second.least()).collect(),
         EventColumn => connection.head.event.word().to_owned(),
-        Process => owner.map_or_else(|| "-".to_owned(), process),
         User => owner.map_or_else(String::new, user),
         Arrow => arrow(connection.direction).to_owned(),
         Local => endpoint(connection.local.as_ref()),
         Remote => endpoint(connection.remote.as_ref()),
         Peer => endpoint(connection.remote.as_ref().or(connection.local.as_ref())),
         Service => connection.service.as_deref().unwrap_or_default().to_owned(),
-        Home => owner.map_or_else(String::new, home),
         Scope => connection
             .remote
             .as_ref()
@@ -270,15 +179,22 @@ fn cell(column: Column, connection: &Connection, clock: &Clock) -> String {
         Args => owner
             .and_then(|owner| owner.process.args.as_ref())
             .map_or_else(String::new, |args| args.join(" ")),
-        Result => result(connection),
+        Process | Home | Result => String::new(),
     }
 }
 
-fn process(owner: &Owner) -> String {
-    let process = &owner.process;
-    let pid = format!("({})", process.pid);
-    let room = Process.width().saturating_sub(pid.len());
-    format!("{}{pid}", cut(&process.name, room))
+/// Name and process id. A name is cut as it is shown, so that none can push its id out of sight.
+fn process(owner: Option<&Owner>, room: Option<usize>) -> String {
+    let Some(owner) = owner else {
+        return "-".to_owned();
+    };
+    let pid = format!("({})", owner.process.pid);
+    let name = printable(&owner.process.name);
+    let name = match room {
+        Some(room) => cut(&name, room.saturating_sub(pid.len())),
+        None => name,
+    };
+    name + &pid
 }
 
 fn user(owner: &Owner) -> String {
@@ -287,10 +203,15 @@ fn user(owner: &Owner) -> String {
 }
 
 /// Where the process lives: its container or its unit.
-fn home(owner: &Owner) -> String {
+fn home(owner: Option<&Owner>, is_wide: bool) -> String {
+    const SHORT_ID: usize = 12;
+    let Some(owner) = owner else {
+        return String::new();
+    };
     match (&owner.container, &owner.unit) {
-        (Some(container), _) => container.id.chars().take(12).collect(),
-        (None, Some(unit)) => unit.clone(),
+        (Some(container), _) if is_wide => printable(&container.id),
+        (Some(container), _) => printable(&container.id).chars().take(SHORT_ID).collect(),
+        (None, Some(unit)) => printable(unit),
         (None, None) => String::new(),
     }
 }
@@ -314,31 +235,39 @@ fn endpoint(endpoint: Option<&Endpoint>) -> String {
     }
 }
 
-/// What came of it: outcome, bytes and times.
-fn result(connection: &Connection) -> String {
+/// What came of it: outcome, errno, bytes and times, as far as there is room. The first of them is
+/// said in any case.
+fn result(connection: &Connection, room: Option<usize>) -> String {
+    // With how much they matter: bytes and times more than an end as it should be, or than an errno
+    // that says again what the outcome says.
     let mut parts = Vec::new();
     if let Some(outcome) = connection.outcome {
-        parts.push(outcome.word().to_owned());
-    }
-    if connection.outcome.is_some()
-        && let Some(error) = &connection.error
-    {
-        parts.push(error.clone());
+        let is_ordinary = outcome == Outcome::Finished;
+        parts.push((if is_ordinary { 3 } else { 0 }, outcome.word().to_owned()));
+        parts.extend(connection.error.clone().map(|error| (4, error)));
     }
     if connection.accepted == Some(false) {
-        parts.push("never accepted".to_owned());
+        parts.push((1, "never accepted".to_owned()));
     }
     if let Some(bytes) = connection.bytes {
-        parts.push(format!(
-            "sent {} received {}",
-            size(bytes.sent),
-            size(bytes.received)
-        ));
+        let text = format!("{}/{}", size(bytes.sent), size(bytes.received));
+        parts.push((1, text));
     }
-    if let Some(us) = connection.duration_us.or(connection.latency_us) {
-        parts.push(time(us));
+    let us = connection.duration_us.or(connection.latency_us);
+    parts.extend(us.map(|us| (2, time(us))));
+    while parts.len() > 1
+        && let Some(room) = room
+        && parts
+            .iter()
+            .map(|(_, text)| text.width() + 1)
+            .sum::<usize>()
+            > room + 1
+        && let Some((least, _)) = parts.iter().enumerate().max_by_key(|(_, part)| part.0)
+    {
+        parts.remove(least);
     }
-    parts.join(" ")
+    let texts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+    texts.join(" ")
 }
 
 /// Bytes, to three digits.
@@ -447,8 +376,10 @@ mod tests {
                 is_coloured: false,
                 is_wide: false,
             });
-            assert_eq!(table.columns, columns);
-            assert!(total(columns) <= width + 1);
+            let shown: Vec<Column> = table.columns.iter().map(|(column, _)| *column).collect();
+            assert_eq!(shown, columns);
+            let used: usize = table.columns.iter().map(|(_, width)| width + 1).sum();
+            assert!(used <= width + 1, "{used}");
         }
     }
 

@@ -340,11 +340,14 @@ fn netns(value: &str, is_live: bool) -> Result<u32, String> {
             "`{value}` is not an inode number, which is all that a recording knows"
         ));
     }
+    let wrong = |why: &dyn Display| format!("`{value}` is no network namespace: {why}");
     let path = match value.strip_prefix("pid:") {
-        Some(pid) => format!("/proc/{}/ns/net", number::<u32>(pid)?),
+        Some(pid) => {
+            let pid: u32 = number(pid).map_err(|why| wrong(&why))?;
+            format!("/proc/{pid}/ns/net")
+        }
         None => value.to_owned(),
     };
-    let wrong = |why: &dyn Display| format!("`{value}` is no network namespace: {why}");
     let inode = std::fs::metadata(&path)
         .map_err(|error| wrong(&error))?
         .ino();

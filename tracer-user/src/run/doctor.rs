@@ -1,8 +1,9 @@
 //! `conntracer doctor`: what this kernel allows. It attaches each hook for a moment and takes it
 //! away again; nothing of the host is changed.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
+use anyhow::Context as _;
 use serde::Serialize;
 use tracer_core::{fact::Networks, scope::Scopes, select::Compiled};
 
@@ -36,7 +37,10 @@ struct Findings {
     cgroup1: Option<String>,
     capabilities: Vec<Privilege>,
     facts: Vec<Finding>,
-    /// What is missing, in sentences.
+    /// What this process's own namespaces hide, in sentences.
+    #[serde(skip)]
+    hidden: Vec<String>,
+    /// What is missing, that included, in sentences.
     degraded: Vec<String>,
     /// Why nothing can be traced.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,16 +73,18 @@ struct Refusal {
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
     privileges::check()?;
     let findings = examine(&args.hooks);
-    let mut stdout = std::io::stdout().lock();
-    let written = match args.output {
+    let mut text = Vec::new();
+    match args.output {
         DoctorFormat::Json => {
-            serde_json::to_writer(&mut stdout, &findings)?;
-            writeln!(stdout)
+            serde_json::to_writer(&mut text, &findings)?;
+            text.push(b'\n');
         }
-        DoctorFormat::Text => describe(&findings, &mut stdout),
-    };
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+        DoctorFormat::Text => describe(&findings, &mut text)?,
+    }
+    match std::io::stdout().write_all(&text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(error).context("cannot write to stdout");
+        }
         _ => {}
     }
     Ok(if findings.error.is_some() {
@@ -105,7 +111,8 @@ fn examine(policy: &Policy) -> Findings {
         ),
         Err(error) => (Vec::new(), Vec::new(), Some(format!("{error:#}"))),
     };
-    degraded.extend(namespaces::limits());
+    let hidden = namespaces::limits();
+    degraded.extend(hidden.iter().cloned());
     Findings {
         version: env!("CARGO_PKG_VERSION"),
         kernel: identity::read().kernel,
@@ -115,6 +122,7 @@ fn examine(policy: &Policy) -> Findings {
         cgroup1: hierarchies.v1_controller().map(|v1| v1.name.clone()),
         capabilities: privileges::all(),
         facts,
+        hidden,
         degraded,
         error,
     }
@@ -195,6 +203,9 @@ fn describe(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "{:<10} THROUGH", "FACT")?;
     for finding in &findings.facts {
         describe_fact(finding, out)?;
+    }
+    for sentence in &findings.hidden {
+        writeln!(out, "\n{sentence}")?;
     }
     Ok(())
 }

@@ -1,0 +1,20 @@
+//! conntracer at its edges: its command line, its output, its files, its end.
+//!
+//! Each test that traces does so in a network namespace of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it unwraps in vain, which is what it is for"
+)]
+
+mod doctor;
+mod endings;
+mod files;
+mod hostile;
+mod privileges;
+mod program;
+mod schema;
+mod scratch;
+mod shown;
+mod table;
+mod usage;
