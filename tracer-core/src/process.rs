@@ -225,7 +225,7 @@ impl Processes {
             self.ended.push_back((time_ns, key));
         }
         while let Some((ended_ns, _)) = self.ended.front()
-            && ended_ns + GRACE_NS < time_ns
+            && ended_ns.saturating_add(GRACE_NS) < time_ns
         {
             self.forget_first();
         }
