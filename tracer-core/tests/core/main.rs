@@ -1,0 +1,5 @@
+//! Properties of `tracer-core` that hold for any input, and tables of what it knows of processes.
+
+mod community_id;
+mod decoding;
+mod frames;
