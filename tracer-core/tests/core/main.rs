@@ -2,4 +2,7 @@
 
 mod community_id;
 mod decoding;
+mod facts;
 mod frames;
+mod pipelines;
+mod recordings;
