@@ -4,5 +4,7 @@ mod community_id;
 mod decoding;
 mod facts;
 mod frames;
+mod owners;
 mod pipelines;
+mod processes;
 mod recordings;
