@@ -321,3 +321,6 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
         .map(|word| u32::from_ne_bytes(*word))
         .ok_or(BtfError::Truncated(bytes.len()))
 }
+
+#[cfg(test)]
+mod tests;
