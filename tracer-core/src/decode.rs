@@ -182,10 +182,11 @@ fn path_of(components: &[u8], flags: u32) -> String {
 /// Splits arguments, each ended by a zero byte; the last may be cut off.
 #[must_use]
 pub fn arguments(bytes: &[u8]) -> Vec<String> {
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    // Not after the last zero byte is gone: that alone is one argument, an empty one.
     if bytes.is_empty() {
         return Vec::new();
     }
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     bytes.split(|byte| *byte == 0).map(lossy).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Who the processes of the machine are, and were.
 //!
 //! Followed from exec, fork and exit frames; `/proc` fills in what was there before. A process that
-//! is gone stays known for a while, and as long as a descendant or a connection refers to it.
+//! is gone stays known for a while, and as long as a near descendant or a connection refers to it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -64,6 +64,27 @@ pub struct Process {
     pub image: Arc<Image>,
     /// Who started it, as it was then.
     pub parent: Option<Arc<Process>>,
+    /// How many ancestors it is remembered to have.
+    generations: usize,
+}
+
+impl Process {
+    fn new(key: Key, name: String, image: Arc<Image>, parent: Option<Arc<Process>>) -> Self {
+        Self {
+            key,
+            name,
+            image,
+            generations: parent.as_ref().map_or(0, |parent| parent.generations + 1),
+            parent,
+        }
+    }
+
+    /// A copy that remembers so many of its ancestors.
+    fn with_ancestors(&self, count: usize) -> Self {
+        let parent = self.parent.as_deref().filter(|_| count > 0);
+        let parent = parent.map(|parent| Arc::new(parent.with_ancestors(count - 1)));
+        Self::new(self.key, self.name.clone(), self.image.clone(), parent)
+    }
 }
 
 /// How many programs one process is remembered to have run. Frames are in order, so what is asked
@@ -73,6 +94,12 @@ const VERSIONS_MAX: usize = 4;
 const GRACE_NS: u64 = 60_000_000_000;
 /// How many processes are remembered at most; beyond it, those that ended first are forgotten.
 const ENTRIES_MAX: usize = 65_536;
+/// How long a list of ancestors may be.
+const ANCESTORS_MAX: usize = 32;
+/// How many ancestors a parent may have before those that no list has room for are forgotten: a
+/// program that forks, exits and goes on in its child has ever more. Twice as many as a list has,
+/// so that it is seldom done.
+const GENERATIONS_MAX: usize = 2 * ANCESTORS_MAX;
 
 /// One process and the programs it ran.
 #[derive(Debug, Default)]
@@ -93,14 +120,28 @@ impl Entry {
         self.versions.last().map(|(_, process)| process)
     }
 
-    /// The process as it was while it ran the program of this exec id.
-    fn version(&self, exec_id: u64) -> Option<&Arc<Process>> {
+    /// Where the program of this exec id is.
+    fn position(&self, exec_id: u64) -> usize {
         self.versions
             .iter()
-            .rev()
-            .find(|(id, _)| id.is_none_or(|id| id <= exec_id))
-            .or_else(|| self.versions.first())
-            .map(|(_, process)| process)
+            .rposition(|(id, _)| id.is_none_or(|id| id <= exec_id))
+            .unwrap_or(0)
+    }
+
+    /// The process as it was while it ran the program of this exec id.
+    fn version(&self, exec_id: u64) -> Option<&Arc<Process>> {
+        let (_, process) = self.versions.get(self.position(exec_id))?;
+        Some(process)
+    }
+
+    /// The same, to be remembered by a child. Kept as shortened, so that all children share it.
+    fn parent(&mut self, exec_id: u64) -> Option<Arc<Process>> {
+        let position = self.position(exec_id);
+        let (_, process) = self.versions.get_mut(position)?;
+        if process.generations >= GENERATIONS_MAX {
+            *process = Arc::new(process.with_ancestors(ANCESTORS_MAX));
+        }
+        Some(process.clone())
     }
 }
 
@@ -142,38 +183,31 @@ impl Processes {
         if self.knows(key) {
             return;
         }
-        let process = Process {
-            key,
-            name: fact.name.clone(),
-            image: Arc::new(Image {
-                exe: fact.exe.clone(),
-                args: fact.args.clone(),
-                args_truncated: fact.args_truncated,
-                exe_deleted: fact.exe_deleted,
-                tty: fact.tty.clone(),
-            }),
-            parent: self.newest_of(fact.parent),
+        let image = Image {
+            exe: fact.exe.clone(),
+            args: fact.args.clone(),
+            args_truncated: fact.args_truncated,
+            exe_deleted: fact.exe_deleted,
+            tty: fact.tty.clone(),
         };
+        // Of an id alone the newest process is meant, and of that its newest program.
+        let parent = self.newest.get(&fact.parent).copied();
+        let parent = parent.and_then(|parent| self.parent(parent, u64::MAX));
+        let process = Process::new(key, fact.name.clone(), Arc::new(image), parent);
         self.add(None, process);
     }
 
     /// A process was forked: it is a copy of its parent.
     pub fn fork(&mut self, frame: &ForkFrame) {
-        let parent_key = Key::new(frame.parent_tgid, frame.parent_start_ns);
-        let parent = self
-            .entries
-            .get(&parent_key)
-            .and_then(|entry| entry.version(frame.parent_exec_id))
-            .cloned();
+        let key = Key::new(frame.child_tgid, frame.child_start_ns);
+        let parent = self.parent(
+            Key::new(frame.parent_tgid, frame.parent_start_ns),
+            frame.parent_exec_id,
+        );
         let image = parent
             .as_ref()
             .map_or_else(Arc::default, |parent| parent.image.clone());
-        let process = Process {
-            key: Key::new(frame.child_tgid, frame.child_start_ns),
-            name: lossy(frame.comm.as_bytes()),
-            image,
-            parent,
-        };
+        let process = Process::new(key, lossy(frame.comm.as_bytes()), image, parent);
         self.add(Some(frame.child_exec_id), process);
     }
 
@@ -183,27 +217,20 @@ impl Processes {
         let key = Key::of(identity);
         let parent = match self.entries.get(&key).and_then(Entry::newest) {
             Some(before) => before.parent.clone(),
-            None => self
-                .entries
-                .get(&Key::new(
-                    frame.fixed.parent_tgid,
-                    frame.fixed.parent_start_ns,
-                ))
-                .and_then(|entry| entry.version(frame.fixed.parent_exec_id))
-                .cloned(),
+            None => self.parent(
+                Key::new(frame.fixed.parent_tgid, frame.fixed.parent_start_ns),
+                frame.fixed.parent_exec_id,
+            ),
         };
-        let process = Process {
-            key,
-            name: lossy(identity.comm.as_bytes()),
-            image: Arc::new(Image {
-                exe: frame.exe.clone(),
-                args: frame.args.clone(),
-                args_truncated: frame.fixed.flags & exec_flag::ARGS_TRUNCATED != 0,
-                exe_deleted: frame.fixed.flags & exec_flag::EXE_DELETED != 0,
-                tty: lossy(frame.fixed.tty.as_bytes()),
-            }),
-            parent,
+        let image = Image {
+            exe: frame.exe.clone(),
+            args: frame.args.clone(),
+            args_truncated: frame.fixed.flags & exec_flag::ARGS_TRUNCATED != 0,
+            exe_deleted: frame.fixed.flags & exec_flag::EXE_DELETED != 0,
+            tty: lossy(frame.fixed.tty.as_bytes()),
         };
+        let name = lossy(identity.comm.as_bytes());
+        let process = Process::new(key, name, Arc::new(image), parent);
         self.add(Some(identity.exec_id), process);
     }
 
@@ -225,7 +252,7 @@ impl Processes {
             self.ended.push_back((time_ns, key));
         }
         while let Some((ended_ns, _)) = self.ended.front()
-            && ended_ns + GRACE_NS < time_ns
+            && ended_ns.saturating_add(GRACE_NS) < time_ns
         {
             self.forget_first();
         }
@@ -240,9 +267,8 @@ impl Processes {
         }
     }
 
-    fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
-        let key = self.newest.get(&pid)?;
-        self.entries.get(key)?.newest().cloned()
+    fn parent(&mut self, key: Key, exec_id: u64) -> Option<Arc<Process>> {
+        self.entries.get_mut(&key)?.parent(exec_id)
     }
 
     /// The process that acted, while it ran the program it ran then. The name is the one it had at
@@ -261,12 +287,7 @@ impl Processes {
                 name,
                 ..(**known).clone()
             }),
-            None => Arc::new(Process {
-                key,
-                name,
-                image: Arc::default(),
-                parent: None,
-            }),
+            None => Arc::new(Process::new(key, name, Arc::default(), None)),
         }
     }
 }
@@ -284,6 +305,3 @@ pub fn ancestors(process: &Process, session: u32) -> impl Iterator<Item = &Proce
     })
     .take(ANCESTORS_MAX)
 }
-
-/// How long a list of ancestors may be.
-const ANCESTORS_MAX: usize = 32;

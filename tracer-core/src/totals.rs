@@ -89,8 +89,8 @@ impl Totals {
             (
                 "map_full",
                 grown(
-                    new.connections.map_full + new.processes.map_full,
-                    old.connections.map_full + old.processes.map_full,
+                    sum([new.connections.map_full, new.processes.map_full]),
+                    sum([old.connections.map_full, old.processes.map_full]),
                 ),
             ),
             (
@@ -114,11 +114,11 @@ impl Totals {
     #[must_use]
     pub fn kernel(&self) -> KernelTotals {
         let counts = &self.counters.connections;
-        let map_full = counts.map_full + self.counters.processes.map_full;
+        let map_full = sum([counts.map_full, self.counters.processes.map_full]);
         KernelTotals {
             // What a socket that was not remembered, or a hook that was skipped, would have told,
             // counted once for each.
-            seen: counts.seen + map_full + counts.hook_missed,
+            seen: sum([counts.seen, map_full, counts.hook_missed]),
             selected_out: counts.selected_out,
             lost: categories([
                 ("ring_full", counts.not_received()),
@@ -147,8 +147,8 @@ impl Totals {
     pub fn processes(&self) -> ProcessTotals {
         let counts = &self.counters.processes;
         ProcessTotals {
-            seen: counts.seen + counts.hook_missed,
-            lost: counts.not_received() + counts.hook_missed + counts.output,
+            seen: sum([counts.seen, counts.hook_missed]),
+            lost: sum([counts.not_received(), counts.hook_missed, counts.output]),
             undecodable: self.processed.processes_undecodable,
             delivered: self
                 .processed
@@ -160,7 +160,7 @@ impl Totals {
     /// `own` of the `stop` record.
     #[must_use]
     pub fn own(&self) -> u64 {
-        self.counters.connections.own + self.counters.processes.own
+        sum([self.counters.connections.own, self.counters.processes.own])
     }
 
     /// Whether any record was lost.
@@ -171,7 +171,12 @@ impl Totals {
 }
 
 fn process_loss(counts: &Counts) -> u64 {
-    counts.ring_full + counts.hook_missed + counts.output
+    sum([counts.ring_full, counts.hook_missed, counts.output])
+}
+
+/// Counters are read from recordings too, and those may be damaged.
+fn sum<const N: usize>(counts: [u64; N]) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 fn categories<const N: usize>(counts: [(&'static str, u64); N]) -> Lost {

@@ -79,8 +79,12 @@ mod kind {
 }
 
 const MAGIC: u16 = 0xeb9f;
-/// How deep typedefs, qualifiers and anonymous members may nest; C code stays far below.
+/// How deep typedefs and qualifiers may nest; C code stays far below.
 const DEPTH_MAX: u32 = 32;
+/// In how many structures and unions one member is looked for, the anonymous ones in each other
+/// included; C code stays far below. A limit of the depth alone would leave time without end where
+/// one contains itself twice.
+const SEARCHED_MAX: u32 = 256;
 
 impl<'a> Btf<'a> {
     /// Reads a BTF section in this machine's byte order.
@@ -154,13 +158,14 @@ impl<'a> Btf<'a> {
         let mut inside = self.find(kind::STRUCT, names.next().unwrap_or_default())?;
         let mut offset = 0;
         for name in names {
+            let mut left = SEARCHED_MAX;
             let member = self
-                .member(inside, name.as_bytes(), DEPTH_MAX)?
+                .member(inside, name.as_bytes(), &mut left)?
                 .ok_or_else(not_found)?;
             if member.is_bit_field {
                 return Err(BtfError::BitField(path.to_owned()));
             }
-            offset += member.offset;
+            offset = sum(offset, member.offset)?;
             inside = self.strip(member.type_id).ok_or_else(not_found)?;
         }
         Ok(offset)
@@ -187,15 +192,17 @@ impl<'a> Btf<'a> {
         (prototype.kind() == kind::FUNC_PROTO).then(|| prototype.count())
     }
 
+    /// `left`: how many structures and unions may still be searched.
     fn member(
         &self,
         inside: Record<'a>,
         name: &[u8],
-        depth: u32,
+        left: &mut u32,
     ) -> Result<Option<Member>, BtfError> {
-        if depth == 0 || !matches!(inside.kind(), kind::STRUCT | kind::UNION) {
+        if *left == 0 || !matches!(inside.kind(), kind::STRUCT | kind::UNION) {
             return Ok(None);
         }
+        *left -= 1;
         for index in 0..inside.count() {
             let member = inside.member(index)?;
             let found = self.name(member.name);
@@ -204,10 +211,10 @@ impl<'a> Btf<'a> {
             }
             if found.is_empty()
                 && let Some(anonymous) = self.strip(member.type_id)
-                && let Some(inner) = self.member(anonymous, name, depth - 1)?
+                && let Some(inner) = self.member(anonymous, name, left)?
             {
                 return Ok(Some(Member {
-                    offset: member.offset + inner.offset,
+                    offset: sum(member.offset, inner.offset)?,
                     ..inner
                 }));
             }
@@ -302,6 +309,11 @@ impl<'a> Record<'a> {
     }
 }
 
+/// A structure of 4 GiB is none.
+fn sum(offset: u32, further: u32) -> Result<u32, BtfError> {
+    offset.checked_add(further).ok_or(BtfError::NotBtf)
+}
+
 fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
     bytes
         .get(at..)
@@ -309,3 +321,6 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
         .map(|word| u32::from_ne_bytes(*word))
         .ok_or(BtfError::Truncated(bytes.len()))
 }
+
+#[cfg(test)]
+mod tests;

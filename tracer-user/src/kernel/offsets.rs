@@ -31,3 +31,6 @@ fn resolve_path(btf: &Btf<'_>, path: &str) -> Result<u32, BtfError> {
     }
     btf.offset_of(path)
 }
+
+#[cfg(test)]
+mod tests;
