@@ -43,7 +43,8 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
         command.args(["--netns", &inode]);
     } else if is_live {
         // Nothing comes of another selection by namespace either.
-        command.args(["--not-netns", "pid:1"]);
+        let own = format!("pid:{}", std::process::id());
+        command.args(["--not-netns", &own]);
     }
     if is_live && !has("--duration") {
         command.args(["--duration", "1s"]);
@@ -60,9 +61,10 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
     );
 }
 
-/// Shortens what would take minutes.
+/// Shortens what would take minutes, and does what a shell does.
 fn quickly(command: &str) -> String {
-    command.replace("30s", "1s").replace("10m", "1s")
+    let command = command.replace("30s", "1s").replace("10m", "1s");
+    command.replace("$$", &std::process::id().to_string())
 }
 
 #[test]
