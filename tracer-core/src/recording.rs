@@ -65,9 +65,9 @@ pub enum ReadError {
     NotARecording,
     /// The header makes no sense.
     BadHeader(String),
-    /// It ends in the middle of an entry.
+    /// It ends in the middle of an entry, or of the header.
     Truncated {
-        /// Where the entry begins, in bytes.
+        /// Where the entry begins, in bytes; zero: it ends in its header.
         at: usize,
     },
     /// An entry makes no sense.
@@ -84,6 +84,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::NotARecording => write!(f, "this is not a recording of conntracer"),
             Self::BadHeader(why) => write!(f, "the header makes no sense: {why}"),
+            Self::Truncated { at: 0 } => write!(f, "the recording ends in its header"),
             Self::Truncated { at } => write!(f, "the recording ends in the entry at byte {at}"),
             Self::BadEntry { at, why } => write!(f, "the entry at byte {at} makes no sense: {why}"),
         }

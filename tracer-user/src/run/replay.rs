@@ -44,8 +44,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
         step.with_context(|| format!("cannot replay {name}"))?;
         let Some(replay) = &mut replay else {
             if len == 0 {
-                return Err(ReadError::Truncated { at: 0 })
-                    .with_context(|| format!("cannot replay {name}"));
+                let cut = reader.finish().and(Err(ReadError::NotARecording));
+                return cut.with_context(|| format!("cannot replay {name}"));
             }
             continue;
         };
