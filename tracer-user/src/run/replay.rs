@@ -110,7 +110,8 @@ impl<'a> Replay<'a> {
             }
             self.records.clear();
         }
-        Ok(Written::All)
+        // More may be long in coming, if it is being recorded now.
+        self.sink.flush()
     }
 
     fn entry(&mut self, entry: Entry<'_>) -> anyhow::Result<()> {
