@@ -12,7 +12,7 @@ use tracer_core::{
     fact::{Account, Fact},
     pipeline::Pipeline,
     record::Record,
-    recording::{Entry, Header, ReadError, Reader},
+    recording::{Entry, Header, ReadError, Reader, Recorded},
 };
 use tracing::{error, warn};
 
@@ -157,6 +157,23 @@ impl<'a> Replay<'a> {
         !matches!(fact, Fact::Networks(_)) || self.args.networks.is_empty()
     }
 
+    /// Whether what is selected now is what was selected for the recording. Says so if something
+    /// else was, for what was left out then is missing now.
+    fn was_selected_so(&self) -> bool {
+        let Recorded::Selected(words) = &self.header.selection else {
+            return false;
+        };
+        let is_same = *words == self.args.selection.words();
+        if !is_same && !words.is_empty() {
+            warn!(
+                "{} holds only what was selected when it was made: {}",
+                self.args.file.display(),
+                words.join(" ")
+            );
+        }
+        is_same
+    }
+
     fn make_pipeline(&mut self) -> anyhow::Result<Pipeline> {
         let users: Vec<Account> = self
             .early
@@ -170,8 +187,9 @@ impl<'a> Replay<'a> {
             users: &users,
             is_live: false,
         })?;
-        let mut pipeline =
-            Pipeline::new(selection, false, self.header.clock.clone()).limited_to(self.args.count);
+        let kernel_selected = self.was_selected_so() && selection.may_drop_in_kernel();
+        let mut pipeline = Pipeline::new(selection, kernel_selected, self.header.clock.clone())
+            .limited_to(self.args.count);
         for fact in std::mem::take(&mut self.early) {
             if self.is_wanted(&fact) {
                 pipeline.learn(&fact, &mut self.records);
