@@ -45,6 +45,19 @@ fn the_place_of_the_cut_is_named() {
 }
 
 #[test]
+fn an_empty_file_is_called_so() {
+    let scratch = Scratch::new("empty");
+    let file = scratch.file("empty.rec", b"");
+    let output = replay(&file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("empty.rec") && !said.contains("byte 0"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_no_recording_is_refused() {
     let scratch = Scratch::new("none");
     let file = scratch.file("notes.txt", b"connect 10.0.0.1\n");

@@ -112,6 +112,12 @@ fn a_recording_of_what_is_selected_says_so() {
         records.collect::<Vec<String>>()
     };
     assert_eq!(ids(&replayed), ids(&live.stdout));
+    // With the same selection it is the same to the byte.
+    let again = replay(&recording, &["-o", "json", "--netns", &inode]);
+    assert_eq!(stdout(&again), live.stdout);
+    // Another one says what it cannot show.
+    let other = replay(&recording, &["--port", "1"]);
+    assert!(stderr(&other).contains("WARN"), "{}", stderr(&other));
 }
 
 #[test]
