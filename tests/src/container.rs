@@ -1,18 +1,15 @@
 //! Real containers, without an image: a root with nothing but the peer in it.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{netns::Netns, peer};
+use crate::{netns::Netns, peer, scratch::Scratch};
 
 /// A bundle for `runc`, and where it keeps its state. Removed when it is dropped.
 #[derive(Debug)]
 pub struct Container {
-    directory: PathBuf,
+    scratch: Scratch,
     cgroup: String,
 }
 
@@ -23,10 +20,8 @@ impl Container {
     /// If the bundle cannot be made.
     #[must_use]
     pub fn new(netns: &Netns, cgroup: &str, words: &[&str]) -> Self {
-        let name = cgroup.rsplit('/').next().unwrap_or_default();
-        let directory = std::env::temp_dir().join(format!("conntracer-{name}"));
         let container = Self {
-            directory,
+            scratch: Scratch::new(),
             cgroup: cgroup.to_owned(),
         };
         container
@@ -36,12 +31,12 @@ impl Container {
     }
 
     fn prepare(&self, netns: &Netns, words: &[&str]) -> anyhow::Result<()> {
-        let root = self.directory.join("rootfs");
+        let root = self.scratch.path().join("rootfs");
         std::fs::create_dir_all(&root)?;
         std::fs::copy(peer(), root.join("peer"))?;
-        let mut spec = self.runc(&["spec", "--bundle", &self.directory.to_string_lossy()]);
+        let mut spec = self.runc(&["spec", "--bundle", &self.scratch.path().to_string_lossy()]);
         anyhow::ensure!(spec.status()?.success(), "runc writes no configuration");
-        let path = self.directory.join("config.json");
+        let path = self.scratch.path().join("config.json");
         let mut config: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
         let args: Vec<&str> = std::iter::once("/peer")
             .chain(words.iter().copied())
@@ -70,7 +65,7 @@ impl Container {
     /// If it fails.
     pub fn run(&self) {
         let name = self.cgroup.rsplit('/').next().unwrap_or_default();
-        let bundle = self.directory.to_string_lossy().into_owned();
+        let bundle = self.scratch.path().to_string_lossy().into_owned();
         let output = self
             .runc(&["run", "--bundle", &bundle, name])
             .output()
@@ -85,7 +80,7 @@ impl Container {
     fn runc(&self, words: &[&str]) -> Command {
         let mut runc = Command::new("runc");
         runc.arg("--root")
-            .arg(self.directory.join("state"))
+            .arg(self.scratch.path().join("state"))
             .args(words);
         runc
     }
@@ -93,8 +88,6 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // What is left does no harm.
-        let _ = std::fs::remove_dir_all(&self.directory);
         remove_cgroups(&self.cgroup);
     }
 }

@@ -15,6 +15,7 @@ pub mod record;
 pub mod rung;
 pub mod scene;
 pub mod schema;
+pub mod scratch;
 pub mod tracer;
 
 use std::{path::PathBuf, time::Duration};

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use tracer_tests::{conntracer, netns::Netns};
+use tracer_tests::{conntracer, netns::Netns, scratch::Scratch};
 
 /// The commands in blocks of shell code.
 fn commands() -> Vec<String> {
@@ -69,8 +69,7 @@ fn quickly(command: &str) -> String {
 
 #[test]
 fn commands_of_conntracer() {
-    let directory = std::env::temp_dir().join(format!("conntracer-readme-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let scratch = Scratch::new();
     let netns = Netns::new();
     let mut count = 0;
     for command in commands() {
@@ -78,13 +77,12 @@ fn commands_of_conntracer() {
         let words: Vec<&str> = command.split(' ').collect();
         match words.as_slice() {
             ["conntracer", rest @ ..] | ["cargo", "xtask", "run", "--", rest @ ..] => {
-                run(&conntracer(), rest, &directory, &netns);
+                run(&conntracer(), rest, scratch.path(), &netns);
                 count += 1;
             }
             _ => {}
         }
     }
-    std::fs::remove_dir_all(directory).unwrap();
     assert!(count > 10, "the README has changed its form");
 }
 

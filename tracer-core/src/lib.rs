@@ -14,6 +14,7 @@ pub mod clock;
 pub mod connections;
 pub mod decode;
 pub mod fact;
+mod fields;
 pub mod format;
 pub mod outcome;
 pub mod pipeline;

@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tracer_abi::{Connection as RawConnection, ConnectionFrame, Direction as RawDirection, tcp};
+use tracer_abi::{Connection as RawConnection, ConnectionFrame, Direction as RawDirection};
 
 use crate::{
     attribution::{Knowledge, attribution},
@@ -13,10 +13,11 @@ use crate::{
     connections::{Connections, Known, Open},
     decode::Frame,
     fact::{Fact, Host, Networks, Question, Tracing},
-    outcome::{self, Outcome},
+    fields::{community_id, direction_of, error_of, id_of, local_of, state_after},
+    outcome,
     process::Key,
     record::{
-        self, Attribution, Bytes, Connection, Direction, Endpoint, Event, Head, Id, Loss, Record,
+        self, Attribution, Bytes, Connection, Direction, Endpoint, Event, Head, Loss, Record,
         Start, Stop,
     },
     scope::{Scope, Scopes, to_ip},
@@ -482,87 +483,8 @@ pub fn is_of_processes(kind: u16) -> bool {
     (Kind::EXEC..=Kind::CGROUP).contains(&kind)
 }
 
-fn id_of(connection: &RawConnection) -> Id {
-    Id {
-        opened_ns: connection.opened_ns,
-        cpu: connection.opened_cpu,
-    }
-}
-
-fn direction_of(connection: &RawConnection) -> Option<Direction> {
-    match connection.direction {
-        RawDirection::OUTBOUND => Some(Direction::Outbound),
-        RawDirection::INBOUND => Some(Direction::Inbound),
-        RawDirection::LISTENING => Some(Direction::Listening),
-        _ => None,
-    }
-}
-
-/// This end; nothing where neither address nor port was chosen yet.
-fn local_of(connection: &RawConnection) -> Option<Endpoint> {
-    let has_left = connection.flags & RawConnection::NO_SYN == 0;
-    let is_listener = connection.direction == RawDirection::LISTENING;
-    if connection.local.is_unspecified() && !is_listener && !has_left {
-        return None;
-    }
-    Some(Endpoint {
-        ip: to_ip(connection.local),
-        port: has_left.then_some(connection.local_port),
-        scope: None,
-    })
-}
-
 /// The process that opened the socket, where another one used it last.
 fn opened_by(open: &Open) -> Option<Arc<record::Process>> {
     let (user, opener) = (open.user.as_ref()?, open.opener.as_ref()?);
     (user.owner.process.key != opener.owner.process.key).then(|| opener.owner.process.clone())
-}
-
-/// The errno belongs to an end that it explains.
-fn error_of(outcome: Option<Outcome>, errno: u32) -> Option<String> {
-    match outcome? {
-        Outcome::Finished => None,
-        _ => outcome::error_name(errno),
-    }
-}
-
-fn community_id(local: Option<&Endpoint>, remote: Option<&Endpoint>) -> Option<String> {
-    const TCP: u8 = 6;
-    let (local, remote) = (local?, remote?);
-    community_id::calculate_community_id(
-        0,
-        local.ip,
-        remote.ip,
-        Some(local.port?),
-        Some(remote.port?),
-        TCP,
-        false,
-    )
-    .ok()
-}
-
-/// The TCP state after a record, in the words of the contract.
-fn state_after(event: Event, new_state: u8) -> &'static str {
-    match event {
-        Event::Connect => "SYN_SENT",
-        Event::Listen => "LISTEN",
-        Event::Failed | Event::Close | Event::Unlisten => "CLOSED",
-        _ => state_name(new_state),
-    }
-}
-
-fn state_name(state: u8) -> &'static str {
-    match state {
-        tcp::SYN_SENT => "SYN_SENT",
-        tcp::SYN_RECV => "SYN_RECV",
-        tcp::FIN_WAIT1 => "FIN_WAIT1",
-        tcp::FIN_WAIT2 => "FIN_WAIT2",
-        tcp::TIME_WAIT => "TIME_WAIT",
-        tcp::CLOSE => "CLOSED",
-        tcp::CLOSE_WAIT => "CLOSE_WAIT",
-        tcp::LAST_ACK => "LAST_ACK",
-        tcp::LISTEN => "LISTEN",
-        tcp::CLOSING => "CLOSING",
-        _ => "ESTABLISHED",
-    }
 }

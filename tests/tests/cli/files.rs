@@ -6,13 +6,11 @@ use tracer_tests::{
     netns::Netns,
     peer::{self, Peer},
     rung::Rung,
+    scratch::Scratch,
     tracer::Tracer,
 };
 
-use crate::{
-    program::{run, text},
-    scratch::Scratch,
-};
+use crate::program::{run, text};
 
 /// Runs for a moment with these flags: exit code and what it said.
 fn moment(flags: &[&str]) -> (Option<i32>, String) {

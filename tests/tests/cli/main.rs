@@ -14,7 +14,6 @@ mod hostile;
 mod privileges;
 mod program;
 mod schema;
-mod scratch;
 mod shown;
 mod table;
 mod usage;

@@ -2,12 +2,9 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use tracer_tests::{conntracer, netns::Netns};
+use tracer_tests::{conntracer, netns::Netns, scratch::Scratch};
 
-use crate::{
-    program::{Unprivileged, run, text},
-    scratch::Scratch,
-};
+use crate::program::{Unprivileged, run, text};
 
 #[test]
 fn what_is_missing_is_said_in_a_sentence_with_the_command_to_run() {

@@ -8,7 +8,7 @@ use std::{
 
 use tracer_tests::conntracer;
 
-use crate::scratch::Scratch;
+use tracer_tests::scratch::Scratch;
 
 /// A user who may do nothing special.
 const NOBODY: u32 = 65534;

@@ -1,11 +1,8 @@
 //! The command line.
 
-use tracer_tests::netns::Netns;
+use tracer_tests::{netns::Netns, scratch::Scratch};
 
-use crate::{
-    program::{run, text},
-    scratch::Scratch,
-};
+use crate::program::{run, text};
 
 #[test]
 fn every_command_has_help_with_an_example() {

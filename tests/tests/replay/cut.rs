@@ -1,21 +1,23 @@
 //! Recordings that were cut off, and files that are none.
 
+use tracer_tests::scratch::Scratch;
+
 use crate::{
-    scratch::{Scratch, replay, stderr, stdout},
+    run::{replay, stderr, stdout},
     story,
 };
 
 #[test]
 fn a_recording_is_replayed_up_to_the_cut() {
-    let scratch = Scratch::new("cut");
+    let scratch = Scratch::new();
     let whole = story::recording();
-    let recording = scratch.file("whole.rec", &whole);
+    let recording = scratch.write("whole.rec", &whole);
     let all = stdout(&replay(&recording, &["-o", "json"]));
     let all: Vec<&str> = all.lines().collect();
     let mut counts = Vec::new();
     // Every 97th byte meets headers, lengths and middles of entries.
     for len in (0..whole.len()).step_by(97) {
-        let recording = scratch.file("cut.rec", &whole[..len]);
+        let recording = scratch.write("cut.rec", &whole[..len]);
         let output = replay(&recording, &["-o", "json"]);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "cut at {len}: {said}");
@@ -34,9 +36,9 @@ fn a_recording_is_replayed_up_to_the_cut() {
 
 #[test]
 fn the_place_of_the_cut_is_named() {
-    let scratch = Scratch::new("place");
+    let scratch = Scratch::new();
     let whole = story::recording();
-    let recording = scratch.file("cut.rec", &whole[..whole.len() - 3]);
+    let recording = scratch.write("cut.rec", &whole[..whole.len() - 3]);
     let said = stderr(&replay(&recording, &[]));
     assert!(
         said.contains("the recording ends in the entry at byte "),
@@ -46,8 +48,8 @@ fn the_place_of_the_cut_is_named() {
 
 #[test]
 fn an_empty_file_is_called_so() {
-    let scratch = Scratch::new("empty");
-    let file = scratch.file("empty.rec", b"");
+    let scratch = Scratch::new();
+    let file = scratch.write("empty.rec", b"");
     let output = replay(&file, &[]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
@@ -59,8 +61,8 @@ fn an_empty_file_is_called_so() {
 
 #[test]
 fn what_is_no_recording_is_refused() {
-    let scratch = Scratch::new("none");
-    let file = scratch.file("notes.txt", b"connect 10.0.0.1\n");
+    let scratch = Scratch::new();
+    let file = scratch.write("notes.txt", b"connect 10.0.0.1\n");
     let output = replay(&file, &["-o", "json"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
@@ -74,12 +76,12 @@ fn what_is_no_recording_is_refused() {
 
 #[test]
 fn an_entry_that_makes_no_sense_is_named() {
-    let scratch = Scratch::new("nonsense");
+    let scratch = Scratch::new();
     let mut bytes = story::recording();
     let end = bytes.len();
     // The kind of the last entry: a byte, a length of four, a time of eight.
     bytes[end - 13] = b'?';
-    let file = scratch.file("odd.rec", &bytes);
+    let file = scratch.write("odd.rec", &bytes);
     let output = replay(&file, &["-o", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);

@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use tracer_tests::{
     netns::Netns,
     peer::{self, Peer},
+    scratch::Scratch,
     tracer::Tracer,
 };
 
-use crate::scratch::{Scratch, replay, stderr, stdout};
+use crate::run::{replay, stderr, stdout};
 
 /// Makes connections of several kinds, and returns once they are over.
 fn make_traffic(netns: &Netns, tracer: &Tracer) {
@@ -65,7 +66,7 @@ fn replay_elsewhere(scratch: &Scratch, flags: &str) -> String {
 
 #[test]
 fn a_replay_in_an_empty_root_gives_the_same_bytes() {
-    let scratch = Scratch::new("elsewhere");
+    let scratch = Scratch::new();
     let netns = Netns::new();
     let inode = netns.inode().to_string();
     let recording = scratch.path().join("live.rec");
@@ -83,7 +84,7 @@ fn a_replay_in_an_empty_root_gives_the_same_bytes() {
 
 #[test]
 fn a_recording_of_what_is_selected_says_so() {
-    let scratch = Scratch::new("selected");
+    let scratch = Scratch::new();
     let netns = Netns::new();
     let inode = netns.inode().to_string();
     let recording = scratch.path().join("live.rec");

@@ -3,14 +3,16 @@
 
 use std::path::PathBuf;
 
+use tracer_tests::scratch::Scratch;
+
 use crate::{
-    scratch::{Scratch, replay, stderr, stdout},
+    run::{replay, stderr, stdout},
     story,
 };
 
 fn compare(format: &str) {
-    let scratch = Scratch::new(format);
-    let recording = scratch.file("story.rec", &story::recording());
+    let scratch = Scratch::new();
+    let recording = scratch.write("story.rec", &story::recording());
     let output = replay(&recording, &["-o", format]);
     // Records were lost in this story, and said so.
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));

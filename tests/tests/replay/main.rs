@@ -7,6 +7,6 @@
 mod cut;
 mod elsewhere;
 mod golden;
-mod scratch;
+mod run;
 mod selection;
 mod story;

@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 
+use tracer_tests::scratch::Scratch;
+
 use crate::{
-    scratch::{Scratch, replay, stdout},
+    run::{replay, stdout},
     story,
 };
 
 /// Events and outcomes of the connections that these flags keep.
 fn kept(flags: &[&str]) -> Vec<String> {
-    let scratch = Scratch::new(&flags.concat().replace('/', "-"));
-    let recording = scratch.file("story.rec", &story::recording());
+    let scratch = Scratch::new();
+    let recording = scratch.write("story.rec", &story::recording());
     let output = replay(&recording, &[&["-o", "json"], flags].concat());
     let records = stdout(&output);
     let records: Vec<Value> = records

@@ -1,0 +1,144 @@
+//! The fields that name an owner.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::is_false;
+use crate::{cgroup::Container, process};
+
+/// Who used a socket: the fields that name the owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    /// The process.
+    pub process: Arc<Process>,
+    /// Its user.
+    pub user: User,
+    /// Its cgroup.
+    pub cgroup: Cgroup,
+    /// Its systemd unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Its container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Its Kubernetes pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Process id inside its pid namespace, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ns_pid: Option<u32>,
+    /// Name of the process; empty: it gave itself none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Path of the executable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// Arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    /// There were more arguments.
+    #[serde(skip_serializing_if = "is_false")]
+    pub args_truncated: bool,
+    /// When it was started.
+    pub start_time: String,
+    /// Controlling terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<String>,
+    /// Who started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The executable has no name in any file system.
+    #[serde(skip_serializing_if = "is_false")]
+    pub exe_deleted: bool,
+    /// The executable never had one: it is an anonymous file.
+    #[serde(skip_serializing_if = "is_false")]
+    pub exe_memfd: bool,
+    /// What names it on this boot.
+    #[serde(skip)]
+    pub key: process::Key,
+}
+
+/// Who started a process, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parent {
+    /// Process id.
+    pub pid: u32,
+    /// Name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Path of the executable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// Arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    /// When it was started.
+    pub start_time: String,
+}
+
+/// An ancestor of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ancestor {
+    /// Process id.
+    pub pid: u32,
+    /// Name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Path of the executable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where the name is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_from: Option<&'static str>,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub euid: Option<u32>,
+    /// User id of the account that logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auid: Option<u32>,
+    /// Name of the account that logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Audit session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<u32>,
+}
+
+/// A cgroup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cgroup {
+    /// kernfs id.
+    pub id: u64,
+    /// Path in its hierarchy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// A Kubernetes pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pod {
+    /// Its UID.
+    pub uid: String,
+}
