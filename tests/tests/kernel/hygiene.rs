@@ -1,5 +1,10 @@
 //! The host is as it was.
 
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
 use nix::sys::signal::Signal;
 use tracer_tests::{
     bpf::{Forbids, programs, programs_of},
@@ -23,6 +28,7 @@ fn nothing_stays_after_a_kill(rung: Rung) {
     let directory = cgroup.directory();
     let _forbids = Forbids::connects(&directory);
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let settings = settings();
     let tracer = Tracer::on(rung, &netns, &[]);
     let ours = programs_of(tracer.pid());
     assert!(!ours.is_empty());
@@ -47,6 +53,7 @@ fn nothing_stays_after_a_kill(rung: Rung) {
         std::fs::read_to_string("/proc/self/mounts").unwrap(),
         mounts
     );
+    assert_eq!(self::settings(), settings);
     // The program of somebody else still works.
     let mut client = Peer::start(&netns, &["--cgroup", &directory, "refused", "127.0.0.1:9"]);
     assert_eq!(client.line(), nix::libc::EPERM.to_string());
@@ -66,4 +73,28 @@ fn the_programs_speak_when_asked(rung: Rung) {
     let finished = tracer.stop();
     let sentence = format!("DEBUG kind 0 pid {client} ports ");
     assert!(finished.stderr.contains(&sentence), "{}", finished.stderr);
+}
+
+/// What a tracer could have changed of the host: the settings of its network, of BPF and of ftrace.
+fn settings() -> BTreeMap<PathBuf, String> {
+    let of_kernel = [
+        "unprivileged_bpf_disabled",
+        "bpf_stats_enabled",
+        "ftrace_enabled",
+    ];
+    let of_kernel = of_kernel.map(|name| Path::new("/proc/sys/kernel").join(name));
+    let of_network = [
+        "/proc/sys/net/core",
+        "/proc/sys/net/ipv4",
+        "/proc/sys/net/ipv6",
+    ]
+    .into_iter()
+    .filter_map(|directory| std::fs::read_dir(directory).ok())
+    .flatten()
+    .filter_map(|entry| Some(entry.ok()?.path()));
+    of_kernel
+        .into_iter()
+        .chain(of_network)
+        .filter_map(|path| Some((path.clone(), std::fs::read_to_string(path).ok()?)))
+        .collect()
 }
