@@ -1,8 +1,9 @@
-//! Programs of others in the kernel: what is loaded, and one that forbids connects.
+//! Programs of others in the kernel: what is loaded, and some that meddle with connects.
 
 use std::{
     collections::BTreeMap,
     fs::File,
+    net::SocketAddrV4,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
@@ -11,6 +12,7 @@ use tracer_abi::Connection;
 use zerocopy::FromBytes as _;
 
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_GET_NEXT_ID: libc::c_long = 11;
@@ -18,9 +20,12 @@ const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 const BPF_MAP_GET_FD_BY_ID: libc::c_long = 14;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_LINK_GET_FD_BY_ID: libc::c_long = 30;
 const BPF_ENABLE_STATS: libc::c_long = 32;
+const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 const BPF_CGROUP_INET4_CONNECT: u32 = 10;
+const BPF_CGROUP_UDP4_SENDMSG: u32 = 14;
 
 /// Size of the attributes of `bpf(2)` that these calls may use.
 const ATTRIBUTES: usize = 128;
@@ -127,13 +132,59 @@ fn number_in(description: &str, key: &str) -> Option<u64> {
 #[must_use]
 pub fn connections_of(pid: u32, netns: u64) -> usize {
     let map = map_of(pid, "CONNECTIONS");
-    let mut key = None;
-    let mut count = 0;
-    while let Some(next) = next_key(&map, key) {
-        key = Some(next);
-        count += usize::from(netns_of(&map, next) == Some(netns));
+    let of_netns = |key| Some(remembered(&map, key)?.netns);
+    keys(&map)
+        .filter(|key| of_netns(*key).map(u64::from) == Some(netns))
+        .count()
+}
+
+/// What a tracer remembers of a socket.
+#[derive(Debug)]
+pub struct Memory {
+    map: OwnedFd,
+    key: u64,
+    connection: Connection,
+}
+
+impl Memory {
+    /// Of the connection from a port to another.
+    ///
+    /// # Panics
+    /// If the tracer does not remember one.
+    #[must_use]
+    pub fn of(pid: u32, local_port: u16, remote_port: u16) -> Self {
+        let map = map_of(pid, "CONNECTIONS");
+        let (key, connection) = keys(&map)
+            .filter_map(|key| Some((key, remembered(&map, key)?)))
+            .find(|(_, c)| (c.local_port, c.remote_port) == (local_port, remote_port))
+            .unwrap_or_else(|| panic!("nothing is remembered from {local_port} to {remote_port}"));
+        Self {
+            map,
+            key,
+            connection,
+        }
     }
-    count
+
+    /// As if it had come from another port.
+    #[must_use]
+    pub fn from_elsewhere(mut self) -> Self {
+        self.connection.remote_port = !self.connection.remote_port;
+        self
+    }
+
+    /// Has the tracer remember it, whatever the socket has become meanwhile: as if its memory had been
+    /// another's before, whose end no hook saw.
+    ///
+    /// # Panics
+    /// If its map cannot be written.
+    pub fn put_back(&self) {
+        let mut attributes = Attributes::new()
+            .set(0, number(&self.map))
+            .set_pointer(8, &raw const self.key)
+            .set_pointer(16, &raw const self.connection);
+        bpf(BPF_MAP_UPDATE_ELEM, &mut attributes)
+            .unwrap_or_else(|error| panic!("the map cannot be written: {error}"));
+    }
 }
 
 /// A map of a process, by its name.
@@ -167,8 +218,13 @@ fn next_key(map: &OwnedFd, key: Option<u64>) -> Option<u64> {
     Some(unsafe { std::ptr::read_volatile(&raw const next) })
 }
 
-/// The network namespace of a connection; none if it has been forgotten meanwhile.
-fn netns_of(map: &OwnedFd, key: u64) -> Option<u64> {
+/// All keys, as far as others leave them in their places.
+fn keys(map: &OwnedFd) -> impl Iterator<Item = u64> {
+    std::iter::successors(next_key(map, None), |key| next_key(map, Some(*key)))
+}
+
+/// A connection; none if it has been forgotten meanwhile.
+fn remembered(map: &OwnedFd, key: u64) -> Option<Connection> {
     let value = [0_u8; size_of::<Connection>()];
     let mut attributes = Attributes::new()
         .set(0, number(map))
@@ -177,8 +233,7 @@ fn netns_of(map: &OwnedFd, key: u64) -> Option<u64> {
     bpf(BPF_MAP_LOOKUP_ELEM, &mut attributes).ok()?;
     // SAFETY: the kernel wrote there behind the compiler's back.
     let value = unsafe { std::ptr::read_volatile(&raw const value) };
-    let connection = Connection::read_from_bytes(&value).ok()?;
-    Some(u64::from(connection.netns))
+    Connection::read_from_bytes(&value).ok()
 }
 
 fn number(fd: &OwnedFd) -> u32 {
@@ -244,6 +299,32 @@ fn name_of(program: &OwnedFd) -> String {
     String::from_utf8_lossy(&name[..end]).into_owned()
 }
 
+/// Takes a program of a process away from the cgroup where it is, by its name.
+///
+/// # Panics
+/// If it is at none, or the kernel refuses.
+pub fn detach(pid: u32, program: &str) {
+    let names = programs();
+    let is_its = |text: &&String| {
+        let id = number_in(text, "prog_id:").and_then(|id| u32::try_from(id).ok());
+        text.lines().any(|line| line == "link_type:\tcgroup")
+            && id
+                .and_then(|id| names.get(&id))
+                .is_some_and(|name| name == program)
+    };
+    let descriptions = descriptions_of(pid);
+    let mut links = descriptions.iter().filter(is_its);
+    let id = links
+        .find_map(|text| u32::try_from(number_in(text, "link_id:")?).ok())
+        .unwrap_or_else(|| panic!("process {pid} has no {program} at a cgroup"));
+    let mut attributes = Attributes::new().set(0, id);
+    let link = bpf(BPF_LINK_GET_FD_BY_ID, &mut attributes)
+        .map_or_else(|error| panic!("there is no link {id}: {error}"), descriptor);
+    let mut attributes = Attributes::new().set(0, number(&link));
+    bpf(BPF_LINK_DETACH, &mut attributes)
+        .unwrap_or_else(|error| panic!("cannot detach link {id}: {error}"));
+}
+
 /// Before 5.11 the memory of programs counts as locked. Later nothing depends on it, and where it
 /// may not be raised the kernel says so when the program is loaded.
 fn allow_locked_memory() {
@@ -252,29 +333,68 @@ fn allow_locked_memory() {
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
 }
 
-/// A program of somebody else's that forbids IPv4 connects in a cgroup, while it lives.
+/// A program of somebody else's that is asked at each IPv4 connect in a cgroup, or at each IPv4 datagram that
+/// names whom it is for, while it lives.
 #[derive(Debug)]
-pub struct Forbids {
+pub struct Foreign {
     _link: OwnedFd,
 }
 
-impl Forbids {
-    /// Attaches it.
+impl Foreign {
+    /// One that forbids to connect.
     ///
     /// # Panics
     /// If it cannot be attached.
     #[must_use]
-    pub fn connects(cgroup: &str) -> Self {
+    pub fn forbid(cgroup: &str) -> Self {
+        Self::attach(cgroup, BPF_CGROUP_INET4_CONNECT, &[set(RESULT, 0), EXIT])
+    }
+
+    /// One that makes another destination of each connect.
+    ///
+    /// # Panics
+    /// If it cannot be attached.
+    #[must_use]
+    pub fn redirect(cgroup: &str, to: SocketAddrV4) -> Self {
+        Self::make_destination(cgroup, BPF_CGROUP_INET4_CONNECT, to)
+    }
+
+    /// One that makes another destination of each datagram.
+    ///
+    /// # Panics
+    /// If it cannot be attached.
+    #[must_use]
+    pub fn redirect_datagrams(cgroup: &str, to: SocketAddrV4) -> Self {
+        Self::make_destination(cgroup, BPF_CGROUP_UDP4_SENDMSG, to)
+    }
+
+    fn make_destination(cgroup: &str, hook: u32, to: SocketAddrV4) -> Self {
+        /// `bpf_sock_addr.user_ip4` and `user_port`
+        const ADDRESS_AT: u16 = 4;
+        const PORT_AT: u16 = 24;
+        const SCRATCH: u8 = 2;
+        let address = u32::from_ne_bytes(to.ip().octets());
+        let port = u32::from(to.port().to_be());
+        let instructions = [
+            set(SCRATCH, address),
+            store(ADDRESS_AT, SCRATCH),
+            set(SCRATCH, port),
+            store(PORT_AT, SCRATCH),
+            set(RESULT, 1),
+            EXIT,
+        ];
+        Self::attach(cgroup, hook, &instructions)
+    }
+
+    fn attach(cgroup: &str, hook: u32, instructions: &[u64]) -> Self {
         allow_locked_memory();
-        // `r0 = 0; exit`
-        let instructions: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
         let licence = c"GPL";
         let mut load = Attributes::new()
             .set(0, BPF_PROG_TYPE_CGROUP_SOCK_ADDR)
-            .set(4, 2)
+            .set(4, u32::try_from(instructions.len()).unwrap_or_default())
             .set_pointer(8, instructions.as_ptr())
             .set_pointer(16, licence.as_ptr())
-            .set(68, BPF_CGROUP_INET4_CONNECT);
+            .set(68, hook);
         let program = bpf(BPF_PROG_LOAD, &mut load)
             .map_or_else(|error| panic!("cannot load a program: {error}"), descriptor);
         let directory =
@@ -282,11 +402,28 @@ impl Forbids {
         let mut create = Attributes::new()
             .set(0, number(&program))
             .set(4, u32::try_from(directory.as_raw_fd()).unwrap_or_default())
-            .set(8, BPF_CGROUP_INET4_CONNECT);
+            .set(8, hook);
         let link = bpf(BPF_LINK_CREATE, &mut create).map_or_else(
             |error| panic!("cannot attach a program: {error}"),
             descriptor,
         );
         Self { _link: link }
     }
+}
+
+/// The register of the result.
+const RESULT: u8 = 0;
+/// The register of what a program is called with.
+const CONTEXT: u8 = 1;
+/// `exit`
+const EXIT: u64 = 0x95;
+
+/// `register = value`, 32 bits.
+fn set(register: u8, value: u32) -> u64 {
+    0xb4 | u64::from(register) << 8 | u64::from(value) << 32
+}
+
+/// `*(u32 *)(context + at) = register`
+fn store(at: u16, register: u8) -> u64 {
+    0x63 | u64::from(CONTEXT) << 8 | u64::from(register) << 12 | u64::from(at) << 16
 }

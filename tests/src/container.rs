@@ -1,4 +1,4 @@
-//! Real containers, without an image: a root with nothing but the peer in it.
+//! Real containers: a root with nothing but the peer in it.
 
 use std::{path::Path, process::Command};
 
@@ -57,6 +57,29 @@ impl Container {
         }
         std::fs::write(path, serde_json::to_vec(&config)?)?;
         Ok(())
+    }
+
+    /// With annotations, as an engine makes them.
+    ///
+    /// # Panics
+    /// If the bundle cannot be written.
+    #[must_use]
+    pub fn annotated(self, annotations: &Value) -> Self {
+        let annotate = || -> anyhow::Result<()> {
+            let path = self.scratch.path().join("config.json");
+            let mut config: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+            config["annotations"] = annotations.clone();
+            std::fs::write(path, serde_json::to_vec(&config)?)?;
+            Ok(())
+        };
+        annotate().unwrap_or_else(|error| panic!("cannot annotate a container: {error:#}"));
+        self
+    }
+
+    /// Its bundle.
+    #[must_use]
+    pub fn bundle(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Runs it to its end.

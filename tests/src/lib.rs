@@ -9,19 +9,54 @@
 pub mod bpf;
 pub mod cgroup;
 pub mod container;
+pub mod cross_check;
+pub mod multipath;
+pub mod nemesis;
 pub mod netns;
 pub mod peer;
 pub mod record;
+pub mod rootkit;
 pub mod rung;
 pub mod scene;
 pub mod schema;
 pub mod scratch;
+pub mod stories;
+pub mod terminal;
 pub mod tracer;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-/// How long a test waits for what it expects. Emulated machines are ten times slower.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a test waits for what it expects. Emulated machines are ten times slower, and may share a CPU.
+pub const DEADLINE: Duration = Duration::from_mins(3);
+
+/// Waits for what becomes true by itself.
+///
+/// # Panics
+/// If it does not.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not so in time: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Whether the running kernel is of a version or newer.
+///
+/// # Panics
+/// If it does not say which it is.
+#[must_use]
+pub fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(found)), Some(Ok(below))) => (found, below) >= (major, minor),
+        _ => panic!("`{release}` is no release of a kernel"),
+    }
+}
 
 /// The program under test.
 #[must_use]

@@ -12,6 +12,8 @@ use nix::{
     sys::socket::{AddressFamily, SockFlag, SockType, socket},
 };
 
+use crate::wait_until;
+
 /// A network namespace with a loopback device that is up.
 #[derive(Debug)]
 pub struct Netns {
@@ -64,16 +66,35 @@ impl Netns {
     /// # Panics
     /// If it cannot be set.
     pub fn sysctl(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let value = value.to_owned();
+        self.within(move || Ok(std::fs::write(&path, value)?));
+    }
+
+    /// Waits until its TCP connections have ended. A FIN that comes too early for the other side is sent
+    /// again after a while, so that an end may be later than both processes.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub fn wait_for_ends(&self) {
+        self.within(|| {
+            wait_until("the connections have ended", || !has_connections());
+            Ok(())
+        });
+    }
+
+    /// Does something in this namespace.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn within(&self, act: impl FnOnce() -> anyhow::Result<()> + Send + 'static) {
         let file = self
             .file
             .try_clone()
             .unwrap_or_else(|error| panic!("{error}"));
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        let value = value.to_owned();
         in_thread(move || {
             setns(file, CloneFlags::CLONE_NEWNET)?;
-            std::fs::write(&path, value)?;
-            Ok(())
+            act()
         });
     }
 }
@@ -82,6 +103,23 @@ impl Default for Netns {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether there are connections in the namespace of this thread, apart from those of which the kernel only
+/// remembers that they were (`FIN_WAIT2` with its peer gone, `TIME_WAIT`).
+fn has_connections() -> bool {
+    const FIN_WAIT2: &str = "05";
+    const TIME_WAIT: &str = "06";
+    const LISTEN: &str = "0A";
+    ["tcp", "tcp6"].iter().any(|table| {
+        let table = std::fs::read_to_string(format!("/proc/thread-self/net/{table}"));
+        let table = table.unwrap_or_default();
+        let mut states = table
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().nth(3));
+        states.any(|state| ![FIN_WAIT2, TIME_WAIT, LISTEN].contains(&state))
+    })
 }
 
 /// A thread may leave its namespace without taking the process along.
@@ -96,7 +134,8 @@ fn bring_up_loopback() -> anyhow::Result<()> {
     let socket = socket(
         AddressFamily::Inet,
         SockType::Datagram,
-        SockFlag::empty(),
+        // Other tests of this process start programs meanwhile.
+        SockFlag::SOCK_CLOEXEC,
         None,
     )?;
     // SAFETY: zeros are a valid ifreq.

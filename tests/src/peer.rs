@@ -1,7 +1,7 @@
 //! Processes that make connections, and what they have to say.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -64,6 +64,15 @@ impl Peer {
         let line = self.line();
         line.parse()
             .unwrap_or_else(|_| panic!("`{line}` is not a port"))
+    }
+
+    /// Says something to it.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap_or_else(|| unreachable!());
+        writeln!(stdin, "{line}").unwrap_or_else(|error| panic!("the peer is gone: {error}"));
     }
 
     /// Lets it go on, if it waits, and waits for its end.

@@ -57,10 +57,23 @@ impl Record {
         )
     }
 
+    /// Address and port of an end, `local` or `remote`.
+    #[must_use]
+    pub fn endpoint(&self, end: &str) -> (&str, Option<u64>) {
+        let port = self.number(&format!("{end}.port"));
+        (self.text(&format!("{end}.ip")), port)
+    }
+
     /// Whether a port is at either end.
     #[must_use]
     pub fn has_port(&self, port: u16) -> bool {
         let port = Some(u64::from(port));
         self.number("local.port") == port || self.number("remote.port") == port
     }
+}
+
+/// What records tell, a word each.
+#[must_use]
+pub fn events(records: &[Record]) -> Vec<&str> {
+    records.iter().map(Record::event).collect()
 }

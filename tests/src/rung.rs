@@ -33,35 +33,42 @@ impl Rung {
 #[macro_export]
 macro_rules! on_every_rung {
     ($($test:ident),+ $(,)?) => {
-        $(
-            mod $test {
-                use $crate::rung::Rung;
+        $($crate::on_rungs!($test: auto Auto, fexit Fexit, kprobe Kprobe, kretprobe Kretprobe,
+            tracepoint Tracepoint);)+
+    };
+}
 
-                #[test]
-                fn auto() {
-                    super::$test(Rung::Auto);
-                }
+/// The same for functions in which nobody accepts: without the rungs that are others for accept only.
+#[macro_export]
+macro_rules! on_rungs_of_attempts {
+    ($($test:ident),+ $(,)?) => {
+        $($crate::on_rungs!($test: auto Auto, kprobe Kprobe, tracepoint Tracepoint);)+
+    };
+}
 
-                #[test]
-                fn fexit() {
-                    super::$test(Rung::Fexit);
-                }
+/// The same for functions about what has the same rung on every kernel: with the best and the lowest of
+/// everything else.
+#[macro_export]
+macro_rules! on_outer_rungs {
+    ($($test:ident),+ $(,)?) => {
+        $($crate::on_rungs!($test: auto Auto, tracepoint Tracepoint);)+
+    };
+}
 
-                #[test]
-                fn kprobe() {
-                    super::$test(Rung::Kprobe);
-                }
+/// Makes the tests of a function on rungs.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! on_rungs {
+    ($test:ident: $($name:ident $rung:ident),+) => {
+        mod $test {
+            use $crate::rung::Rung;
 
+            $(
                 #[test]
-                fn kretprobe() {
-                    super::$test(Rung::Kretprobe);
+                fn $name() {
+                    super::$test(Rung::$rung);
                 }
-
-                #[test]
-                fn tracepoint() {
-                    super::$test(Rung::Tracepoint);
-                }
-            }
-        )+
+            )+
+        }
     };
 }

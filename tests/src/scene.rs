@@ -5,13 +5,13 @@
 use std::net::IpAddr;
 
 use tracer_abi::{
-    Address, CgroupFrame, Connection, ConnectionFrame, Detail, ExecFrame, ExitFrame, Header,
-    Identity, Kind, Name,
+    Address, Attribution, CgroupFrame, Connection, ConnectionFrame, Detail, ExecFrame, ExitFrame,
+    Header, Identity, Kind, Name, SocketFrame,
 };
 use tracer_core::{
     clock::Anchor,
     fact::Fact,
-    recording::{self, Entry, Recorded, write_entry, write_header},
+    recording::{self, Entry, Recorded, Writer},
     totals::Counters,
 };
 use zerocopy::IntoBytes as _;
@@ -19,10 +19,14 @@ use zerocopy::IntoBytes as _;
 /// Nanoseconds in a millisecond.
 const MS: u64 = 1_000_000;
 
+/// Inode number of the network namespace of everybody.
+const NETNS: u32 = 4_026_531_840;
+
 /// A recording that is being composed.
 #[derive(Debug)]
 pub struct Scene {
     bytes: Vec<u8>,
+    writer: Writer,
     now_ns: u64,
     counters: Counters,
 }
@@ -76,7 +80,7 @@ pub fn connection(direction: u8, local: (&str, u16), remote: (&str, u16)) -> Con
     Connection {
         family: if local.0.contains(':') { 6 } else { 4 },
         direction,
-        netns: 4_026_531_840,
+        netns: NETNS,
         local: address(local.0),
         local_port: local.1,
         remote: address(remote.0),
@@ -93,22 +97,25 @@ impl Scene {
     /// If a fact cannot be written.
     #[must_use]
     pub fn new(facts: &[Fact]) -> Self {
-        let mut scene = Self {
-            bytes: Vec::new(),
-            now_ns: 3_600_000 * MS,
-            counters: Counters::default(),
-        };
+        let now_ns = 3_600_000 * MS;
         let header = recording::Header {
             version: "0.1.0".to_owned(),
             selection: Recorded::Everything,
             clock: Anchor {
-                boot_ns: scene.now_ns,
+                boot_ns: now_ns,
                 utc_ns: 1_800_000_000_000_000_000,
                 offset_s: 3600,
                 zone: "CET".to_owned(),
             },
         };
-        write_header(&header, &mut scene.bytes).unwrap_or_else(|error| panic!("{error}"));
+        let mut bytes = Vec::new();
+        let writer = Writer::begin(&header, &mut bytes);
+        let mut scene = Self {
+            bytes,
+            writer: writer.unwrap_or_else(|error| panic!("{error}")),
+            now_ns,
+            counters: Counters::default(),
+        };
         for fact in facts {
             scene.write(&Entry::Fact(Box::new(fact.clone())));
         }
@@ -117,7 +124,9 @@ impl Scene {
     }
 
     fn write(&mut self, entry: &Entry<'_>) {
-        write_entry(entry, &mut self.bytes).unwrap_or_else(|error| panic!("{error}"));
+        self.writer
+            .entry(entry, &mut self.bytes)
+            .unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Time goes by.
@@ -146,6 +155,42 @@ impl Scene {
             header: self.header(kind, size_of::<ConnectionFrame>()),
             connection: *connection,
             detail,
+        };
+        self.counters.connections.seen += 1;
+        self.counters.connections.received += 1;
+        self.write(&Entry::Frame(frame.as_bytes()));
+    }
+
+    /// A process holds what was there before.
+    pub fn hold(&mut self, connection: &Connection, holder: &Identity) {
+        let frame = ConnectionFrame {
+            header: self.header(Kind::HOLDER, size_of::<ConnectionFrame>()),
+            connection: Connection {
+                owner: *holder,
+                attribution: Attribution::EXISTING,
+                ..*connection
+            },
+            detail: Detail::default(),
+        };
+        self.process(frame.as_bytes());
+    }
+
+    /// All of what was there before has been reported.
+    pub fn surveyed(&mut self) {
+        self.write(&Entry::Surveyed(self.now_ns));
+    }
+
+    /// A process opens a socket of a kind that is not followed.
+    pub fn open_socket(&mut self, owner: &Identity, family: u16, socket_type: u16, protocol: u32) {
+        let frame = SocketFrame {
+            header: self.header(Kind::SOCKET, size_of::<SocketFrame>()),
+            owner: *owner,
+            inode: self.now_ns / MS,
+            netns: NETNS,
+            protocol,
+            family,
+            socket_type,
+            reserved: 0,
         };
         self.counters.connections.seen += 1;
         self.counters.connections.received += 1;
@@ -208,8 +253,10 @@ impl Scene {
         self.count();
     }
 
+    /// The counters come, and with them a batch ends.
     fn count(&mut self) {
         self.write(&Entry::Counters(self.now_ns, self.counters));
+        self.writer.seal(&mut self.bytes);
     }
 
     /// Tracing ends: the recording.
@@ -217,6 +264,7 @@ impl Scene {
     pub fn finish(mut self) -> Vec<u8> {
         self.count();
         self.write(&Entry::Stop(self.now_ns));
+        self.writer.seal(&mut self.bytes);
         self.bytes
     }
 }

@@ -62,22 +62,43 @@ impl Scratch {
     /// # Panics
     /// If the disk cannot be made, or what is done panics.
     pub fn when_tiny<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        let alone = || -> nix::Result<()> {
-            let none = None::<&str>;
-            unshare(CloneFlags::CLONE_NEWNS)?;
-            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-            let kind = Some("tmpfs");
-            mount(kind, &self.path, kind, MsFlags::empty(), Some("size=4k"))
-        };
-        std::thread::scope(|scope| {
-            let acting = scope.spawn(|| {
-                alone().unwrap_or_else(|error| panic!("cannot make a disk: {error}"));
-                act()
-            });
-            let result = acting.join();
-            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        let kind = Some("tmpfs");
+        let disk = || mount(kind, &self.path, kind, MsFlags::empty(), Some("size=4k"));
+        with_mounts(disk, act)
     }
+
+    /// Acts where the directory is in the place of another one. Nobody else sees it there.
+    ///
+    /// # Panics
+    /// If it cannot be put there, or what is done panics.
+    pub fn in_place_of<T: Send>(&self, place: &str, act: impl FnOnce() -> T + Send) -> T {
+        let none = None::<&str>;
+        with_mounts(
+            || mount(Some(&self.path), place, none, MsFlags::MS_BIND, none),
+            act,
+        )
+    }
+}
+
+/// Acts, with the processes that it starts, where something is mounted that nobody else sees.
+fn with_mounts<T: Send>(
+    mount_more: impl FnOnce() -> nix::Result<()> + Send,
+    act: impl FnOnce() -> T + Send,
+) -> T {
+    let alone = || -> nix::Result<()> {
+        let none = None::<&str>;
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        mount_more()
+    };
+    std::thread::scope(|scope| {
+        let acting = scope.spawn(|| {
+            alone().unwrap_or_else(|error| panic!("cannot mount: {error}"));
+            act()
+        });
+        let result = acting.join();
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 impl Drop for Scratch {

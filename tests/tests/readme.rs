@@ -1,4 +1,4 @@
-//! Every command in the README does what it should.
+//! Every command in the README and in the playbooks does what it should.
 #![expect(
     clippy::unwrap_used,
     reason = "a test fails where it unwraps in vain, which is what it is for"
@@ -9,11 +9,11 @@ use std::{
     process::Command,
 };
 
-use tracer_tests::{conntracer, netns::Netns, scratch::Scratch};
+use tracer_tests::{conntracer, netns::Netns, scratch::Scratch, terminal::Terminal};
 
-/// The commands in blocks of shell code.
-fn commands() -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+/// The commands in a page's blocks of shell code.
+fn commands_of(page: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(page).unwrap();
     let mut commands = Vec::new();
     let mut is_shell = false;
     for line in text.lines() {
@@ -35,8 +35,8 @@ fn root() -> PathBuf {
 /// Runs it in an empty directory, where it sees nothing but this namespace and ends soon.
 fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
     let inode = netns.inode().to_string();
-    let is_live = !matches!(words.first(), Some(&"doctor" | &"replay"));
     let has = |flag: &str| words.contains(&flag);
+    let is_live = !matches!(words.first(), Some(&"doctor" | &"replay")) && !has("--from");
     let mut command = Command::new(program);
     command.args(words).current_dir(directory);
     if is_live && !has("--netns") {
@@ -46,8 +46,13 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
         let own = format!("pid:{}", std::process::id());
         command.args(["--not-netns", &own]);
     }
-    if is_live && !has("--duration") {
+    if is_live && !has("--duration") && !has("snapshot") {
         command.args(["--duration", "1s"]);
+    }
+    if words.first() == Some(&"top") {
+        let mut terminal = Terminal::run(&mut command);
+        assert!(terminal.end().success(), "{words:?}");
+        return;
     }
     let output = command.output().unwrap();
     assert!(
@@ -55,8 +60,9 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
         "{words:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+    // Of nothing, nothing would be posted.
     assert!(
-        !output.stdout.is_empty() || has("--output-file"),
+        !output.stdout.is_empty() || has("--output-file") || has("--dry-run"),
         "{words:?}"
     );
 }
@@ -67,12 +73,12 @@ fn quickly(command: &str) -> String {
     command.replace("$$", &std::process::id().to_string())
 }
 
-#[test]
-fn commands_of_conntracer() {
+/// Runs a page's commands of conntracer, one after the other. How many there are.
+fn run_commands_of(page: &Path) -> usize {
     let scratch = Scratch::new();
     let netns = Netns::new();
     let mut count = 0;
-    for command in commands() {
+    for command in commands_of(page) {
         let command = quickly(&command);
         let words: Vec<&str> = command.split(' ').collect();
         match words.as_slice() {
@@ -83,13 +89,28 @@ fn commands_of_conntracer() {
             _ => {}
         }
     }
+    count
+}
+
+#[test]
+fn commands_of_conntracer() {
+    let count = run_commands_of(&root().join("README.md"));
     assert!(count > 10, "the README has changed its form");
+}
+
+#[test]
+fn commands_of_the_playbooks() {
+    for page in ["hosts-by-port", "external-hosts"] {
+        let page = root().join(format!("docs/playbooks/{page}.md"));
+        let count = run_commands_of(&page);
+        assert!(count > 8, "{} has changed its form", page.display());
+    }
 }
 
 #[test]
 fn commands_of_xtask() {
     let xtask = std::env::var_os("XTASK").unwrap_or_else(|| panic!("run `cargo xtask test`"));
-    let commands = commands();
+    let commands = commands_of(&root().join("README.md"));
     let words = |command: &String| {
         let words = command.strip_prefix("cargo xtask ")?;
         Some(words.split(' ').map(str::to_owned).collect::<Vec<_>>())
@@ -100,11 +121,24 @@ fn commands_of_xtask() {
         verbs.push(words[0].to_owned());
         let args: &[&str] = match words.as_slice() {
             ["run"] => &["run", "--", "--netns", "1", "--duration", "1s"],
-            ["bench"] => &["bench", "--", "--connections", "50", "--rounds", "1"],
+            ["bench"] => &[
+                "bench",
+                "--",
+                "--connections",
+                "50",
+                "--rounds",
+                "1",
+                "--open",
+                "100",
+                "--watch",
+                "1",
+            ],
+            ["stress"] => &["stress", "--seconds", "1", "--sockets", "1000"],
             ["setup" | "build"] => &words,
-            // The tests of other kernels are in vm.rs, this is run by `test`, which is run after
-            // `check`, and `run` with words of conntracer's is in the test above.
-            ["test" | "check"] | ["vm", ..] | ["run", "--", ..] => continue,
+            // The tests of other kernels are in vm.rs, and what `coverage` gathers is compared there; this
+            // is run by `test`, which is run after `check`, and `run` with words of conntracer's is in the
+            // test above.
+            ["test" | "check" | "coverage"] | ["vm", ..] | ["run", "--", ..] => continue,
             other => panic!("no test runs `cargo xtask {}`", other.join(" ")),
         };
         let output = Command::new(&xtask).args(args).output().unwrap();
@@ -115,7 +149,9 @@ fn commands_of_xtask() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    for verb in ["run", "test", "build", "setup", "check", "vm", "bench"] {
+    for verb in [
+        "run", "test", "build", "setup", "check", "vm", "bench", "stress", "coverage",
+    ] {
         assert!(verbs.iter().any(|known| known == verb), "{verb}");
     }
 }

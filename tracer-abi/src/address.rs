@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// An IPv6 address, or an IPv4 address in its IPv4-mapped form (`::ffff:a.b.c.d`), in network byte
 /// order and aligned, so that the kernel half handles it as two words.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C, align(8))]
 pub struct Address(pub [u8; 16]);

@@ -4,7 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Address, Header, Identity};
 
-/// What the kernel half remembers of one socket's connection or listener.
+/// What the kernel half remembers of one socket's connection or listener, or of one flow of
+/// datagrams. Of a UDP socket itself it is who opened it, and `remote` is the peer of its newest flow.
 ///
 /// `(opened_ns, opened_cpu)` is its identity: one CPU does not begin two of them within a
 /// nanosecond.
@@ -12,7 +13,7 @@ use crate::{Address, Header, Identity};
 #[repr(C)]
 pub struct Connection {
     /// When it began, nanoseconds since boot: the SYN of an outbound connection, the end of the
-    /// handshake of an inbound one, `listen` of a listener.
+    /// handshake of an inbound one, `listen` of a listener, the first datagram of a flow.
     pub opened_ns: u64,
     /// The CPU on which it began.
     pub opened_cpu: u16,
@@ -32,11 +33,12 @@ pub struct Connection {
     pub remote_port: u16,
     /// How `owner` is known: one of the constants of [`Attribution`].
     pub attribution: u8,
-    /// 1: a process has taken this inbound connection.
-    pub accepted: u8,
+    /// One of the constants of [`Protocol`].
+    pub protocol: u8,
     /// 1: the selection matched, so that its records are written up to the last one.
     pub selected: u8,
-    /// Bits of [`Connection`]'s `OPEN_BEFORE`, `OWN`, `NO_SYN`, `UNCONFIRMED`, `ESTABLISHED`.
+    /// Bits of [`Connection`]'s `OPEN_BEFORE`, `OWN`, `NO_SYN`, `UNCONFIRMED`, `ESTABLISHED`,
+    /// `ACCEPTED`, `SHARED`.
     pub flags: u8,
     /// The last process known to use it.
     pub owner: Identity,
@@ -55,7 +57,7 @@ impl Connection {
         local_port: 0,
         remote_port: 0,
         attribution: Attribution::NONE,
-        accepted: 0,
+        protocol: Protocol::TCP,
         selected: 0,
         flags: 0,
         owner: Identity::NOBODY,
@@ -71,6 +73,21 @@ impl Connection {
     pub const UNCONFIRMED: u8 = 8;
     /// An outbound connection whose handshake is complete.
     pub const ESTABLISHED: u8 = 16;
+    /// An inbound connection that a process has taken.
+    pub const ACCEPTED: u8 = 32;
+    /// Several processes hold a connection that is older than tracing, so none is its owner before it
+    /// is seen using it.
+    pub const SHARED: u8 = 64;
+}
+
+/// What is spoken, as IP numbers it (`include/uapi/linux/in.h`).
+pub struct Protocol;
+
+impl Protocol {
+    /// `IPPROTO_TCP`
+    pub const TCP: u8 = 6;
+    /// `IPPROTO_UDP`
+    pub const UDP: u8 = 17;
 }
 
 /// Who began a connection.
@@ -101,6 +118,12 @@ impl Attribution {
     pub const LISTEN: u8 = 3;
     /// It closed the socket.
     pub const CLOSE: u8 = 4;
+    /// It holds the socket, which is older than tracing.
+    pub const EXISTING: u8 = 5;
+    /// It sent on it.
+    pub const IO: u8 = 6;
+    /// It holds the socket that a peer began to talk to.
+    pub const LISTENER: u8 = 7;
 }
 
 /// What the socket said at the moment of the frame.
@@ -111,6 +134,10 @@ pub struct Detail {
     pub sent_bytes: u64,
     /// Payload bytes received in order.
     pub received_bytes: u64,
+    /// Datagrams sent; zero for TCP.
+    pub sent_packets: u64,
+    /// Datagrams received; zero for TCP.
+    pub received_packets: u64,
     /// Smoothed round-trip time, microseconds.
     pub rtt_us: u32,
     /// Retransmitted segments.
@@ -125,7 +152,19 @@ pub struct Detail {
     pub sock_flags: u16,
 }
 
-/// The frame of every [`Kind`](crate::Kind) up to `UNLISTEN`.
+impl Detail {
+    /// Nothing but the states.
+    #[must_use]
+    pub fn of_states(old_state: u8, new_state: u8) -> Self {
+        Self {
+            old_state,
+            new_state,
+            ..Self::default()
+        }
+    }
+}
+
+/// The frame of every [`Kind`](crate::Kind) up to `UPDATE`, of `HOLDER` and of `STATE`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ConnectionFrame {
@@ -143,6 +182,8 @@ pub mod sock_flag {
     pub const DEAD: u16 = 1;
     /// The peer's FIN arrived (`SOCK_DONE`).
     pub const DONE: u16 = 2;
+    /// A flow of datagrams ended because there were none for a while.
+    pub const IDLE: u16 = 4;
 }
 
 /// TCP states as the kernel numbers them (`include/net/tcp_states.h`, uapi since 2.6).
@@ -169,4 +210,6 @@ pub mod tcp {
     pub const LISTEN: u8 = 10;
     /// `TCP_CLOSING`
     pub const CLOSING: u8 = 11;
+    /// `TCP_NEW_SYN_RECV`: a request, no socket yet.
+    pub const NEW_SYN_RECV: u8 = 12;
 }

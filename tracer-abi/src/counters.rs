@@ -33,6 +33,9 @@ pub struct Cell {
     pub map_full: u64,
     /// Times the tool itself was the one that acted.
     pub own: u64,
+    /// Selected connections whose end no hook saw, found out when their socket's memory was used again, or
+    /// by looking.
+    pub end_missed: u64,
 }
 
 /// Names the counters of a [`Cell`] on the kernel side.
@@ -48,4 +51,6 @@ pub enum Counted {
     MapFull,
     /// [`Cell::own`]
     Own,
+    /// [`Cell::end_missed`]
+    EndMissed,
 }

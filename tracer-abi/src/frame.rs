@@ -35,14 +35,30 @@ impl Kind {
     pub const LISTEN: u16 = 5;
     /// A socket stopped listening.
     pub const UNLISTEN: u16 = 6;
+    /// A connection or listener that is older than tracing.
+    pub const EXISTING: u16 = 7;
+    /// A connection is still open.
+    pub const UPDATE: u16 = 8;
     /// A process executed a program.
-    pub const EXEC: u16 = 7;
+    pub const EXEC: u16 = 9;
     /// A process was forked.
-    pub const FORK: u16 = 8;
+    pub const FORK: u16 = 10;
     /// A process ended.
-    pub const EXIT: u16 = 9;
+    pub const EXIT: u16 = 11;
     /// A cgroup was made.
-    pub const CGROUP: u16 = 10;
+    pub const CGROUP: u16 = 12;
+    /// A process holds a connection or listener that is older than tracing.
+    pub const HOLDER: u16 = 13;
+    /// An answer of DNS came.
+    pub const ANSWER: u16 = 14;
+    /// A process opened a socket of a kind that is not followed.
+    pub const SOCKET: u16 = 15;
+    /// A connection goes from one TCP state to another; only where that is asked for.
+    pub const STATE: u16 = 16;
+    /// What the program asked to be connected with, where that is not what it got. Before the `CONNECT`.
+    pub const REQUESTED: u16 = 17;
+    /// Where the SYN of an attempt went, where that is not what the socket says. After the `CONNECT`.
+    pub const TRANSLATED: u16 = 18;
     /// How many kinds there are.
-    pub const COUNT: u16 = 11;
+    pub const COUNT: u16 = 19;
 }

@@ -8,7 +8,7 @@ use crate::Name;
 ///
 /// `(tgid, start_ns)` names a process for the lifetime of the boot; with `exec_id` it names the
 /// program that the process was running at that moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Identity {
     /// When the process (its thread group leader) was started, nanoseconds since boot.
@@ -22,7 +22,8 @@ pub struct Identity {
     pub tgid: u32,
     /// Thread id in the initial pid namespace.
     pub tid: u32,
-    /// Process id in the innermost pid namespace of the process.
+    /// Process id in the innermost pid namespace of the process. Zero: the process had ended when a hook
+    /// found it.
     pub ns_tgid: u32,
     /// Session id (`setsid`) in the initial pid namespace.
     pub sid: u32,

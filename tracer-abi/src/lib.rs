@@ -11,8 +11,10 @@
 )]
 
 mod address;
+mod answer;
 mod connection;
 mod counters;
+mod destination;
 mod frame;
 mod identity;
 mod name;
@@ -20,10 +22,15 @@ mod offsets;
 mod process;
 mod selection;
 mod settings;
+mod socket;
 
 pub use address::Address;
-pub use connection::{Attribution, Connection, ConnectionFrame, Detail, Direction, sock_flag, tcp};
+pub use answer::{ANSWER_MAX, AnswerFrame};
+pub use connection::{
+    Attribution, Connection, ConnectionFrame, Detail, Direction, Protocol, sock_flag, tcp,
+};
 pub use counters::{Cell, Counted, CpuCounters};
+pub use destination::DestinationFrame;
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
 pub use name::Name;
@@ -31,5 +38,6 @@ pub use offsets::Offsets;
 pub use process::{
     ARGS_MAX, CGROUP_PATH_MAX, CgroupFrame, EXE_MAX, ExecFrame, ExitFrame, ForkFrame, exec_flag,
 };
-pub use selection::{CgroupPrefix, Predicates, Selection, Sets, net_bit, satisfied};
+pub use selection::{CgroupPrefix, Predicates, Selection, Sets, Subject, net_bit, satisfied};
 pub use settings::Settings;
+pub use socket::{SocketFrame, family, socket_type};

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Connection, Identity};
+use crate::{Address, Connection, Identity, family};
 
 /// Which predicates are in force and how they combine. Read-only to the programs and frozen, so that
 /// what is not asked for costs nothing; the values to compare with are in maps.
@@ -60,6 +60,10 @@ impl Predicates {
     /// How far the bit of `--not-X` lies above the bit of `--X`.
     pub const NEGATED_SHIFT: u32 = 16;
 
+    /// The flags that compare addresses and ports.
+    pub const OF_ENDS: u32 =
+        Self::PORT | Self::LOCAL_PORT | Self::REMOTE_PORT | Self::REMOTE | Self::EXTERNAL;
+
     /// How many flags compare ports: the three lowest bits.
     pub const PORT_FLAGS: u32 = 3;
 
@@ -96,11 +100,57 @@ pub trait Sets {
     fn cgroup_bits(&self, owner: &Identity) -> u32;
 }
 
-/// The predicates out of `used` that a connection satisfies.
+/// What a selection looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Who uses it.
+    pub owner: &'a Identity,
+    /// Inode number of its network namespace.
+    pub netns: u32,
+    /// What is spoken, as IP numbers it.
+    pub protocol: u32,
+    /// Where the addresses and ports are. What has neither satisfies no test on them, so that it
+    /// satisfies the negated form of each.
+    pub ends: Option<&'a Connection>,
+}
+
+impl<'a> Subject<'a> {
+    /// The protocol of what is not spoken over IP: no test names it.
+    const NOT_IP: u32 = u32::MAX;
+
+    /// A socket that is not followed. `protocol`: as in a [`SocketFrame`](crate::SocketFrame).
+    #[inline(always)]
+    #[must_use]
+    pub fn of_socket(owner: &'a Identity, netns: u32, family: u16, protocol: u32) -> Self {
+        Self {
+            owner,
+            netns,
+            protocol: match family {
+                family::IPV4 | family::IPV6 => protocol,
+                _ => Self::NOT_IP,
+            },
+            ends: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Connection> for Subject<'a> {
+    #[inline(always)]
+    fn from(connection: &'a Connection) -> Self {
+        Self {
+            owner: &connection.owner,
+            netns: connection.netns,
+            protocol: u32::from(connection.protocol),
+            ends: Some(connection),
+        }
+    }
+}
+
+/// The predicates out of `used` that a subject satisfies.
 #[inline(always)]
 #[must_use]
-pub fn satisfied(used: u32, protocol: u32, connection: &Connection, sets: &impl Sets) -> u32 {
-    Evaluation { used, sets }.all(protocol, connection)
+pub fn satisfied(used: u32, subject: Subject<'_>, sets: &impl Sets) -> u32 {
+    Evaluation { used, sets }.all(subject)
 }
 
 /// One evaluation of the predicates in force. What is not in force is never looked up.
@@ -111,7 +161,21 @@ struct Evaluation<'a, S: Sets> {
 
 impl<S: Sets> Evaluation<'_, S> {
     #[inline(always)]
-    fn all(&self, protocol: u32, connection: &Connection) -> u32 {
+    fn all(&self, subject: Subject<'_>) -> u32 {
+        // Known when the programs are compiled, so these branches are none for the verifier.
+        let ends = match subject.ends {
+            Some(connection) => self.ends(connection),
+            None => self.used & Predicates::OF_ENDS << Predicates::NEGATED_SHIFT,
+        };
+        ends | self.test(Predicates::PROTOCOL, |bit| {
+            self.sets.has_number(bit, subject.protocol)
+        }) | self.test(Predicates::NETNS, |bit| {
+            self.sets.has_number(bit, subject.netns)
+        }) | self.owner(subject.owner)
+    }
+
+    #[inline(always)]
+    fn ends(&self, connection: &Connection) -> u32 {
         let (local, remote) = (connection.local_port, connection.remote_port);
         let address = connection.remote;
         self.test(Predicates::PORT, |bit| {
@@ -119,12 +183,6 @@ impl<S: Sets> Evaluation<'_, S> {
         }) | self.test(Predicates::LOCAL_PORT, |bit| self.sets.has_port(bit, local))
             | self.test(Predicates::REMOTE_PORT, |bit| {
                 self.sets.has_port(bit, remote)
-            })
-            | self.test(Predicates::PROTOCOL, |bit| {
-                self.sets.has_number(bit, protocol)
-            })
-            | self.test(Predicates::NETNS, |bit| {
-                self.sets.has_number(bit, connection.netns)
             })
             | self.test(Predicates::REMOTE, |bit| {
                 let wanted = if bit == Predicates::REMOTE {
@@ -138,7 +196,6 @@ impl<S: Sets> Evaluation<'_, S> {
                 let bits = self.sets.scope_bits(address.canonical());
                 has(bits, net_bit::EXTERNAL)
             })
-            | self.owner(&connection.owner)
     }
 
     /// Nobody is no user and in no cgroup.

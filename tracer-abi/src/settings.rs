@@ -11,9 +11,15 @@ pub struct Settings {
     pub own_tgid: u32,
     /// Bytes waiting in the ring above which the reader is woken.
     pub wake_bytes: u32,
+    /// How long a connection has been open, milliseconds, before it is updated.
+    pub update_ms: u32,
+    /// How long there is no datagram, milliseconds, before a flow is over.
+    pub idle_ms: u32,
     /// Index of the version 1 controller whose cgroup names a process that is in the root of the
     /// unified hierarchy; `u32::MAX`: none is mounted.
     pub v1_subsystem: u32,
     /// Number of that controller's hierarchy; `u32::MAX`: none.
     pub v1_hierarchy: u32,
+    /// 1: every TCP state change of a connection is reported.
+    pub states: u32,
 }

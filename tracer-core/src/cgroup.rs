@@ -3,9 +3,7 @@
 //! The forms are those of containerd, CRI-O, Docker and Podman, with the cgroupfs and the systemd
 //! driver, nested or not, under version 1, version 2 and both.
 
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc};
 
 /// What a cgroup path says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,20 +11,30 @@ pub struct Meaning {
     /// The systemd unit; none for a container.
     pub unit: Option<String>,
     /// The container.
-    pub container: Option<Container>,
+    pub container: Option<Place>,
     /// UID of the Kubernetes pod.
     pub pod: Option<String>,
 }
 
-/// A container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Container {
+/// A container, as its place in the hierarchy names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
     /// Its full id.
     pub id: String,
     /// The runtime, where the path tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
 }
+
+impl Place {
+    /// Whether its id is a name that people gave it.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.runtime.as_deref() == Some(LXC)
+    }
+}
+
+/// LXC, LXD and Incus.
+const LXC: &str = "lxc";
 
 /// Prefixes of the last path component and the runtime that writes them.
 const PREFIXES: [(&str, Option<&str>); 8] = [
@@ -40,6 +48,8 @@ const PREFIXES: [(&str, Option<&str>); 8] = [
     ("syscont-", Some("sysbox")),
 ];
 
+/// Suffix of the names of systemd's slices.
+const SLICE: &str = ".slice";
 /// Suffixes of the names of systemd units that hold processes.
 const UNITS: [&str; 6] = [".service", ".scope", ".socket", ".mount", ".swap", ".timer"];
 
@@ -62,20 +72,40 @@ pub fn meaning(path: &str) -> Meaning {
     }
 }
 
+/// The unit that the system's manager keeps: the first one below its slices, as systemd reads a path.
+/// What lies below a unit is the unit's own affair, and may have any name. A unit that a user's manager
+/// keeps is told with that manager, for it may be called like one of the system.
 fn unit_of(components: &[&str]) -> Option<String> {
-    components
-        .iter()
-        .rev()
-        .find(|component| UNITS.iter().any(|suffix| component.ends_with(suffix)))
-        .map(|unit| (*unit).to_owned())
+    let (unit, below) = first_unit(components)?;
+    let inner = is_user_manager(unit).then(|| first_unit(below)).flatten();
+    Some(match inner {
+        Some((inner, _)) => format!("{unit}/{inner}"),
+        None => unit.to_owned(),
+    })
 }
 
-fn container_at(components: &[&str], at: usize) -> Option<Container> {
+/// The first component that is not a slice, if that is a unit, and those below it.
+fn first_unit<'a, 'b>(components: &'b [&'a str]) -> Option<(&'a str, &'b [&'a str])> {
+    let at = components.iter().position(|one| !one.ends_with(SLICE))?;
+    let (unit, below) = components.get(at..)?.split_first()?;
+    let is_unit = UNITS.iter().any(|suffix| unit.ends_with(suffix));
+    is_unit.then_some((*unit, below))
+}
+
+/// `user@UID.service`
+fn is_user_manager(unit: &str) -> bool {
+    let uid = unit
+        .strip_prefix("user@")
+        .and_then(|rest| rest.strip_suffix(".service"));
+    uid.is_some_and(|uid| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn container_at(components: &[&str], at: usize) -> Option<Place> {
     let component = components.get(at)?;
     if let Some(name) = lxc_name(components, at) {
-        return Some(Container {
+        return Some(Place {
             id: name.to_owned(),
-            runtime: Some("lxc".to_owned()),
+            runtime: Some(LXC.to_owned()),
         });
     }
     let name = component.strip_suffix(".scope").unwrap_or(component);
@@ -110,8 +140,8 @@ fn runtime_of(prefix: &str) -> Option<&'static str> {
         .and_then(|(_, runtime)| *runtime)
 }
 
-fn container(id: &str, runtime: Option<&str>) -> Option<Container> {
-    is_container_id(id).then(|| Container {
+fn container(id: &str, runtime: Option<&str>) -> Option<Place> {
+    is_container_id(id).then(|| Place {
         id: id.to_owned(),
         runtime: runtime.map(str::to_owned),
     })
@@ -154,28 +184,45 @@ fn pod_in(component: &str) -> Option<String> {
     (is_uid && uid.split('-').all(is_hex)).then_some(uid)
 }
 
-/// The paths of all cgroups that are known.
+/// A cgroup that is known.
+#[derive(Debug)]
+struct Known {
+    path: Arc<str>,
+    meaning: Meaning,
+}
+
+/// All cgroups that are known.
 #[derive(Debug, Default)]
 pub struct Cgroups {
-    paths: HashMap<(u64, bool), String>,
+    known: HashMap<(u64, bool), Known>,
 }
 
 impl Cgroups {
     /// Enters a path. A kernfs id is never used again within a boot.
     pub fn learn(&mut self, id: u64, is_v1: bool, path: &str) {
-        self.paths.insert((id, is_v1), path.to_owned());
+        let known = Known {
+            path: Arc::from(path),
+            meaning: meaning(path),
+        };
+        self.known.insert((id, is_v1), known);
     }
 
     /// Whether the cgroup is known.
     #[must_use]
     pub fn knows(&self, id: u64, is_v1: bool) -> bool {
-        self.paths.contains_key(&(id, is_v1))
+        self.known.contains_key(&(id, is_v1))
     }
 
     /// The path of a cgroup.
     #[must_use]
-    pub fn path(&self, id: u64, is_v1: bool) -> Option<&str> {
-        self.paths.get(&(id, is_v1)).map(String::as_str)
+    pub fn path(&self, id: u64, is_v1: bool) -> Option<&Arc<str>> {
+        self.known.get(&(id, is_v1)).map(|known| &known.path)
+    }
+
+    /// What the path of a cgroup says.
+    #[must_use]
+    pub fn meaning(&self, id: u64, is_v1: bool) -> Option<&Meaning> {
+        self.known.get(&(id, is_v1)).map(|known| &known.meaning)
     }
 }
 
@@ -314,19 +361,46 @@ mod tests {
 
     #[test]
     fn units() {
-        let unit = |path| meaning(path).unit;
+        let unit = |path: &str| meaning(path).unit;
         assert_eq!(
             unit("/system.slice/nginx.service"),
             Some("nginx.service".into())
         );
+        let manager = "/user.slice/user-1000.slice/user@1000.service";
+        for (below, expected) in [
+            (
+                "/app.slice/foo.service/sub",
+                "user@1000.service/foo.service",
+            ),
+            (
+                "/app.slice/app-org.slice/a.scope",
+                "user@1000.service/a.scope",
+            ),
+            ("/init.scope", "user@1000.service/init.scope"),
+            ("", "user@1000.service"),
+        ] {
+            assert_eq!(
+                unit(&format!("{manager}{below}")).as_deref(),
+                Some(expected)
+            );
+        }
+        // What a service calls its own cgroups makes it no other service.
         assert_eq!(
-            unit("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service/sub"),
-            Some("foo.service".into())
+            unit("/system.slice/evil.service/nginx.service"),
+            Some("evil.service".into())
         );
+        assert_eq!(unit("/init.scope"), Some("init.scope".into()));
         assert_eq!(
             unit("/user.slice/user-1000.slice/session-3.scope"),
             Some("session-3.scope".into())
         );
-        assert_eq!(unit("/"), None);
+        for none in [
+            "/",
+            "/user.slice",
+            "/made/by/hand",
+            "/made.slice/by/nginx.service",
+        ] {
+            assert_eq!(unit(none), None, "{none}");
+        }
     }
 }

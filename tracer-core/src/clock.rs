@@ -77,11 +77,27 @@ impl Clock {
     /// Hour, minute, second and milliseconds of a UTC time in the zone of the traced host.
     #[must_use]
     pub fn local_time(&self, utc: &str) -> String {
+        self.local(utc, "%H:%M:%S%.3f")
+    }
+
+    /// Hour, minute and second of a UTC time in the zone of the traced host.
+    #[must_use]
+    pub fn local_second(&self, utc: &str) -> String {
+        self.local(utc, "%H:%M:%S")
+    }
+
+    /// Day, hour, minute and second of a UTC time in the zone of the traced host.
+    #[must_use]
+    pub fn local_day(&self, utc: &str) -> String {
+        self.local(utc, "%Y-%m-%d %H:%M:%S")
+    }
+
+    fn local(&self, utc: &str, form: &str) -> String {
         let Ok(time) = utc.parse::<Timestamp>() else {
             return utc.to_owned();
         };
         let zone = Offset::from_seconds(self.first.offset_s).map_or(TimeZone::UTC, TimeZone::fixed);
-        time.to_zoned(zone).strftime("%H:%M:%S%.3f").to_string()
+        time.to_zoned(zone).strftime(form).to_string()
     }
 
     /// The zone of the traced host, e.g. `CET (+01:00)`.

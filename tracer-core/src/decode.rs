@@ -3,18 +3,20 @@
 use std::fmt;
 
 use tracer_abi::{
-    CgroupFrame, ConnectionFrame, Direction, ExecFrame, ExitFrame, ForkFrame, Header, Kind,
-    exec_flag,
+    AnswerFrame, CgroupFrame, ConnectionFrame, DestinationFrame, Direction, ExecFrame, ExitFrame,
+    ForkFrame, Header, Kind, Protocol as RawProtocol, SocketFrame, exec_flag, tcp,
 };
 use zerocopy::FromBytes;
 
-use crate::{record::Event, text::lossy};
+use crate::{protocol::Protocol, record::Event, socket::SocketKind, text::lossy};
 
 /// A frame that made sense.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// Something happened to a connection or listener.
     Connection(Event, ConnectionFrame),
+    /// A process opened a socket of a kind that is not followed.
+    Socket(SocketFrame),
     /// A process executed a program.
     Exec(Exec),
     /// A process was forked.
@@ -23,6 +25,14 @@ pub enum Frame {
     Exit(ExitFrame),
     /// A cgroup was made.
     Cgroup(Cgroup),
+    /// What may be an answer of DNS came.
+    Answer(Answer),
+    /// A process holds a connection or listener that is older than tracing.
+    Holder(ConnectionFrame),
+    /// What a program asked to be connected with.
+    Requested(DestinationFrame),
+    /// Where the SYN of an attempt went.
+    Translated(DestinationFrame),
 }
 
 /// An exec frame with its strings.
@@ -34,6 +44,15 @@ pub struct Exec {
     pub exe: String,
     /// Arguments; `None` if they could not be read.
     pub args: Option<Vec<String>>,
+}
+
+/// An answer frame with its message.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The fixed part.
+    pub fixed: AnswerFrame,
+    /// What came.
+    pub message: Vec<u8>,
 }
 
 /// A cgroup frame with its path.
@@ -112,10 +131,18 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         Kind::CLOSE => connection(Event::Close, bytes),
         Kind::LISTEN => connection(Event::Listen, bytes),
         Kind::UNLISTEN => connection(Event::Unlisten, bytes),
+        Kind::EXISTING => connection(Event::Existing, bytes),
+        Kind::UPDATE => connection(Event::Update, bytes),
         Kind::EXEC => exec(bytes),
         Kind::FORK => Ok(Frame::Fork(fixed(kind, bytes)?.0)),
         Kind::EXIT => Ok(Frame::Exit(fixed(kind, bytes)?.0)),
         Kind::CGROUP => cgroup(bytes),
+        Kind::ANSWER => answer(bytes),
+        Kind::HOLDER => Ok(Frame::Holder(connection_frame(bytes)?)),
+        Kind::SOCKET => socket(bytes),
+        Kind::STATE => state(bytes),
+        Kind::REQUESTED => Ok(Frame::Requested(fixed(kind, bytes)?.0)),
+        Kind::TRANSLATED => Ok(Frame::Translated(fixed(kind, bytes)?.0)),
         unknown => Err(DecodeError::UnknownKind(unknown)),
     }
 }
@@ -128,7 +155,25 @@ fn fixed<T: FromBytes>(kind: u16, bytes: &[u8]) -> Result<(T, &[u8]), DecodeErro
     })
 }
 
+/// So many bytes of the tail of a frame, and what follows them.
+fn split<'a>(
+    kind: u16,
+    frame: &[u8],
+    tail: &'a [u8],
+    len: u32,
+) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+    tail.split_at_checked(len as usize)
+        .ok_or(DecodeError::Short {
+            kind,
+            len: frame.len(),
+        })
+}
+
 fn connection(event: Event, bytes: &[u8]) -> Result<Frame, DecodeError> {
+    Ok(Frame::Connection(event, connection_frame(bytes)?))
+}
+
+fn connection_frame(bytes: &[u8]) -> Result<ConnectionFrame, DecodeError> {
     let (frame, _) = ConnectionFrame::read_from_prefix(bytes).map_err(|_| DecodeError::Short {
         kind: kind_of(bytes).unwrap_or(u16::MAX),
         len: bytes.len(),
@@ -140,20 +185,60 @@ fn connection(event: Event, bytes: &[u8]) -> Result<Frame, DecodeError> {
     if !matches!(frame.connection.family, 4 | 6) {
         return Err(bad("family"));
     }
+    if Protocol::of_number(frame.connection.protocol).is_none() {
+        return Err(bad("protocol"));
+    }
     if frame.connection.direction > Direction::LISTENING {
         return Err(bad("direction"));
     }
-    Ok(Frame::Connection(event, frame))
+    Ok(frame)
+}
+
+/// A state change, which only TCP connections have; of a listener other frames tell.
+fn state(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let frame = connection_frame(bytes)?;
+    let (old, new) = (frame.detail.old_state, frame.detail.new_state);
+    let field = if frame.connection.protocol != RawProtocol::TCP {
+        "protocol"
+    } else if frame.connection.direction == Direction::LISTENING {
+        "direction"
+    } else if !is_state(old) {
+        "old_state"
+    } else if !is_state(new) || new == old {
+        "new_state"
+    } else {
+        return Ok(Frame::Connection(Event::State, frame));
+    };
+    Err(DecodeError::BadField {
+        kind: Kind::STATE,
+        field,
+    })
+}
+
+/// Whether the socket of a connection can be in it.
+fn is_state(state: u8) -> bool {
+    (tcp::ESTABLISHED..=tcp::CLOSING).contains(&state)
+}
+
+fn socket(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (frame, _): (SocketFrame, _) = fixed(Kind::SOCKET, bytes)?;
+    let bad = |field| DecodeError::BadField {
+        kind: Kind::SOCKET,
+        field,
+    };
+    if SocketKind::of(&frame).is_none() {
+        return Err(bad("family"));
+    }
+    if frame.owner.tgid == 0 {
+        return Err(bad("owner"));
+    }
+    Ok(Frame::Socket(frame))
 }
 
 fn exec(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (fixed, tail): (ExecFrame, _) = fixed(Kind::EXEC, bytes)?;
-    let short = DecodeError::Short {
-        kind: Kind::EXEC,
-        len: bytes.len(),
-    };
-    let (path, behind) = tail.split_at_checked(fixed.exe_len as usize).ok_or(short)?;
-    let args = behind.get(..fixed.args_len as usize).ok_or(short)?;
+    let (path, behind) = split(Kind::EXEC, bytes, tail, fixed.exe_len)?;
+    let (args, _) = split(Kind::EXEC, bytes, behind, fixed.args_len)?;
     let is_readable = fixed.flags & exec_flag::ARGS_UNREADABLE == 0;
     Ok(Frame::Exec(Exec {
         exe: path_of(path, fixed.flags),
@@ -190,14 +275,18 @@ pub fn arguments(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(lossy).collect()
 }
 
+fn answer(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (fixed, tail): (AnswerFrame, _) = fixed(Kind::ANSWER, bytes)?;
+    let (message, _) = split(Kind::ANSWER, bytes, tail, fixed.message_len)?;
+    Ok(Frame::Answer(Answer {
+        fixed,
+        message: message.to_vec(),
+    }))
+}
+
 fn cgroup(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (fixed, tail): (CgroupFrame, _) = fixed(Kind::CGROUP, bytes)?;
-    let path = tail
-        .get(..fixed.path_len as usize)
-        .ok_or(DecodeError::Short {
-            kind: Kind::CGROUP,
-            len: bytes.len(),
-        })?;
+    let (path, _) = split(Kind::CGROUP, bytes, tail, fixed.path_len)?;
     Ok(Frame::Cgroup(Cgroup {
         path: lossy(path.split(|byte| *byte == 0).next().unwrap_or_default()),
         fixed,

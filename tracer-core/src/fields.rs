@@ -1,10 +1,11 @@
 //! Fields of a record, from what the kernel half said of a connection.
 
-use tracer_abi::{Connection as RawConnection, Direction as RawDirection, tcp};
+use tracer_abi::{Connection as RawConnection, DestinationFrame, Direction as RawDirection, tcp};
 
 use crate::{
     outcome::{self, Outcome},
-    record::{Direction, Endpoint, Event, Id},
+    protocol::Protocol,
+    record::{Destination, Direction, Endpoint, Event, Id},
     scope::to_ip,
 };
 
@@ -14,6 +15,24 @@ pub fn id_of(connection: &RawConnection) -> Id {
         opened_ns: connection.opened_ns,
         cpu: connection.opened_cpu,
     }
+}
+
+/// Which connection it is, and where else it goes.
+pub fn destination_of(frame: &DestinationFrame) -> (Id, Destination) {
+    let id = Id {
+        opened_ns: frame.opened_ns,
+        cpu: frame.opened_cpu,
+    };
+    let destination = Destination {
+        ip: to_ip(frame.address),
+        port: frame.port,
+    };
+    (id, destination)
+}
+
+/// What is spoken. A number that no program writes does not come this far.
+pub fn protocol_of(connection: &RawConnection) -> Protocol {
+    Protocol::of_number(connection.protocol).unwrap_or(Protocol::Tcp)
 }
 
 /// Who opened it; `None` where that cannot be known.
@@ -36,6 +55,9 @@ pub fn local_of(connection: &RawConnection) -> Option<Endpoint> {
     Some(Endpoint {
         ip: to_ip(connection.local),
         port: has_left.then_some(connection.local_port),
+        name: None,
+        name_source: None,
+        names: Vec::new(),
         scope: None,
     })
 }
@@ -49,8 +71,11 @@ pub fn error_of(outcome: Option<Outcome>, errno: u32) -> Option<String> {
 }
 
 /// Community ID, version 1, seed 0; of a whole tuple only.
-pub fn community_id(local: Option<&Endpoint>, remote: Option<&Endpoint>) -> Option<String> {
-    const TCP: u8 = 6;
+pub fn community_id(
+    protocol: Protocol,
+    local: Option<&Endpoint>,
+    remote: Option<&Endpoint>,
+) -> Option<String> {
     let (local, remote) = (local?, remote?);
     community_id::calculate_community_id(
         0,
@@ -58,14 +83,23 @@ pub fn community_id(local: Option<&Endpoint>, remote: Option<&Endpoint>) -> Opti
         remote.ip,
         Some(local.port?),
         Some(remote.port?),
-        TCP,
+        protocol.number(),
         false,
     )
     .ok()
 }
 
-/// The TCP state after a record, in the words of the contract.
-pub fn state_after(event: Event, new_state: u8) -> &'static str {
+/// The TCP state after a record, in the words of the contract; UDP has none.
+pub fn state_after(protocol: Protocol, event: Event, new_state: u8) -> Option<&'static str> {
+    (protocol == Protocol::Tcp).then(|| tcp_state_after(event, new_state))
+}
+
+/// The TCP state before a record that tells of its change.
+pub fn state_before(event: Event, old_state: u8) -> Option<&'static str> {
+    (event == Event::State).then(|| state_name(old_state))
+}
+
+fn tcp_state_after(event: Event, new_state: u8) -> &'static str {
     match event {
         Event::Connect => "SYN_SENT",
         Event::Listen => "LISTEN",

@@ -27,11 +27,13 @@ pub enum Outcome {
     ResetLocal,
     /// The other host reset the connection.
     ResetRemote,
+    /// Nothing moved any more.
+    Idle,
 }
 
 impl Outcome {
     /// All of them, in the order of the contract.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Refused,
         Self::Timeout,
         Self::Unreachable,
@@ -42,6 +44,7 @@ impl Outcome {
         Self::Finished,
         Self::ResetLocal,
         Self::ResetRemote,
+        Self::Idle,
     ];
 
     /// The word of the contract.
@@ -58,6 +61,7 @@ impl Outcome {
             Self::Finished => "finished",
             Self::ResetLocal => "reset_local",
             Self::ResetRemote => "reset_remote",
+            Self::Idle => "idle",
         }
     }
 }
@@ -92,6 +96,16 @@ pub fn of_attempt(connection: &Connection, detail: &Detail) -> Outcome {
         // What an ICMP message said of the way there, e.g. EACCES for "administratively
         // prohibited".
         _ => Outcome::Unreachable,
+    }
+}
+
+/// How a flow of datagrams ended.
+#[must_use]
+pub fn of_flow(detail: &Detail) -> Outcome {
+    if detail.sock_flags & sock_flag::IDLE != 0 {
+        Outcome::Idle
+    } else {
+        Outcome::Finished
     }
 }
 

@@ -3,36 +3,36 @@
 //! A state machine without I/O: facts, frames and counters go in, in the order in which they came;
 //! records come out. The same input gives the same records, whatever machine it runs on.
 
+mod connection;
+mod cross_check;
+mod socket;
+
 use std::{net::IpAddr, sync::Arc};
 
-use tracer_abi::{Connection as RawConnection, ConnectionFrame, Direction as RawDirection};
-
+use self::cross_check::CrossCheck;
 use crate::{
-    attribution::{Knowledge, attribution},
+    attribution::Knowledge,
     clock::{Anchor, Clock},
-    connections::{Connections, Known, Open},
-    decode::Frame,
-    fact::{Fact, Host, Networks, Question, Tracing},
-    fields::{community_id, direction_of, error_of, id_of, local_of, state_after},
-    outcome,
+    connections::Connections,
+    decode::{self, Frame},
+    fact::{Detached, Fact, Host, Networks, Question, Tracing},
+    fields::destination_of,
+    names::{Names, answers},
     process::Key,
-    record::{
-        self, Attribution, Bytes, Connection, Direction, Endpoint, Event, Head, Loss, Record,
-        Start, Stop,
-    },
-    scope::{Scope, Scopes, to_ip},
-    select::{Compiled, Selection, Subject},
+    record::{self, Event, Head, Loss, Record, Start, Stop},
+    scope::Scopes,
+    select::{Compiled, Selection},
     service::Services,
+    survey::Survey,
     totals::{Counters, Lost, Totals},
 };
 
 /// What no run of this tool sees.
-pub const NOT_COVERED: [&str; 6] = [
-    "UDP and every other protocol than TCP",
-    "connections that were open before the start, until they end",
+pub const NOT_COVERED: [&str; 5] = [
+    "of what is neither TCP nor UDP, more than that a socket for it is opened",
     "packets that this host forwards, and connections of its kernel's own tunnels",
     "inbound attempts whose handshake was never completed",
-    "names: encrypted DNS, and everything resolved before the start",
+    "names: encrypted DNS (DoT, DoH), answers longer than a packet, and everything resolved before the start",
     "what happens inside a connection",
 ];
 
@@ -51,10 +51,17 @@ pub struct Pipeline {
     services: Services,
     knowledge: Knowledge,
     connections: Connections,
+    survey: Survey,
+    /// All of what was there before has been told.
+    is_surveyed: bool,
+    cross_check: CrossCheck,
+    names: Names,
     selection: Selection,
     compiled: Compiled,
     kernel_selects: bool,
     totals: Totals,
+    /// Programs that were taken away since the last record of a loss.
+    detached: Vec<Detached>,
     /// How many records about connections may still be written.
     room: Option<u64>,
     /// Since when nothing was lost.
@@ -86,9 +93,14 @@ impl Pipeline {
             services: Services::default(),
             knowledge: Knowledge::default(),
             connections: Connections::default(),
+            survey: Survey::default(),
+            is_surveyed: false,
+            cross_check: CrossCheck::default(),
+            names: Names::default(),
             selection,
             kernel_selects,
             totals: Totals::default(),
+            detached: Vec::new(),
             room: None,
         }
     }
@@ -97,6 +109,13 @@ impl Pipeline {
     #[must_use]
     pub fn limited_to(mut self, count: Option<u64>) -> Self {
         self.room = count;
+        self
+    }
+
+    /// Asks for the hashes of executables.
+    #[must_use]
+    pub fn hashing(mut self, wants_hashes: bool) -> Self {
+        self.knowledge.wants_hashes = wants_hashes;
         self
     }
 
@@ -139,6 +158,7 @@ impl Pipeline {
             }
             Fact::Clock(anchor) => self.retake_clock(anchor, out),
             Fact::Tracing(tracing) => self.tracing = tracing.clone(),
+            Fact::Detached(detached) => self.detached.push(detached.clone()),
             Fact::Users(accounts) => self.knowledge.learn_users(accounts),
             Fact::Services(services) => self.services = Services::new(services),
             Fact::Addresses(addresses) => {
@@ -149,12 +169,17 @@ impl Pipeline {
                 self.networks.clone_from(networks);
                 self.rebuild_scopes();
             }
-            Fact::Process(process) => self.knowledge.processes.learn(process),
+            Fact::Names(names) => self.names.declare(names),
+            Fact::Hosts(hosts) => self.names.learn_hosts(hosts.netns, &hosts.names),
+            Fact::Process(process) => self.knowledge.learn_process(process),
             Fact::Cgroup(cgroup) => {
                 self.knowledge
-                    .cgroups
-                    .learn(cgroup.id, cgroup.is_v1, &cgroup.path);
+                    .learn_cgroup(cgroup.id, cgroup.is_v1, &cgroup.path);
             }
+            Fact::Container(container) => self.knowledge.learn_container(container),
+            Fact::Resident(resident) => self.knowledge.learn_resident(resident),
+            Fact::Executable(executable) => self.knowledge.learn_executable(executable),
+            Fact::CrossCheck(check) => self.cross_check = CrossCheck::new(check),
         }
     }
 
@@ -172,8 +197,10 @@ impl Pipeline {
     /// What would be good to know before the frame is given to [`Pipeline::frame`].
     #[must_use]
     pub fn questions(&self, frame: &Frame) -> Vec<Question> {
-        let Frame::Connection(_, frame) = frame else {
-            return Vec::new();
+        let frame = match frame {
+            Frame::Connection(_, frame) | Frame::Holder(frame) => frame,
+            Frame::Socket(frame) => return self.knowledge.questions(&frame.owner).collect(),
+            _ => return Vec::new(),
         };
         let owner = &frame.connection.owner;
         if owner.tgid == 0 {
@@ -192,6 +219,17 @@ impl Pipeline {
         let processes = &mut self.knowledge.processes;
         match frame {
             Frame::Connection(event, frame) => return self.connection(event, &frame, out),
+            Frame::Socket(frame) => return self.socket(&frame, out),
+            Frame::Holder(frame) => self.survey.hold(&frame),
+            Frame::Requested(frame) => {
+                let (id, requested) = destination_of(&frame);
+                self.connections.elsewhere(id).requested = Some(requested);
+            }
+            Frame::Translated(frame) => {
+                let (id, translated) = destination_of(&frame);
+                self.connections.elsewhere(id).translated = Some(translated);
+            }
+            Frame::Answer(answer) => self.answer(&answer),
             Frame::Exec(exec) => processes.exec(&exec),
             Frame::Fork(fork) => processes.fork(&fork),
             Frame::Exit(exit) => {
@@ -204,6 +242,21 @@ impl Pipeline {
             }
         }
         self.totals.processed.processes += 1;
+    }
+
+    /// Takes what may be an answer of DNS. Whoever speaks from that port may say anything.
+    fn answer(&mut self, frame: &decode::Answer) {
+        let totals = &mut self.totals.processed.names;
+        totals.answers += 1;
+        match answers::read(&frame.message) {
+            Ok(answers) => {
+                for answer in &answers {
+                    self.names
+                        .learn(frame.fixed.netns, frame.fixed.tgid, answer);
+                }
+            }
+            Err(_) => totals.malformed += 1,
+        }
     }
 
     /// Counts a frame that made no sense.
@@ -235,6 +288,7 @@ impl Pipeline {
             not_covered: NOT_COVERED.map(str::to_owned).to_vec(),
             filter: self.selection.describe(self.kernel_selects),
             external_rules: self.scopes.describe(),
+            args: None,
         };
         self.complete_since.clone_from(&start.head.time);
         self.start_ns = time_ns;
@@ -252,11 +306,20 @@ impl Pipeline {
     fn lose(&mut self, lost: Lost, time_ns: u64, out: &mut Vec<Record>) {
         let head = self.head(time_ns, Event::Loss);
         let since = std::mem::replace(&mut self.complete_since, head.time.clone());
-        self.derive(Record::Loss(Box::new(Loss { head, lost, since })), out);
+        let detached = std::mem::take(&mut self.detached);
+        let record = Record::Loss(Box::new(Loss {
+            head,
+            lost,
+            detached,
+            since,
+        }));
+        self.derive(record, out);
     }
 
     /// The last record: the totals.
     pub fn stop(&mut self, time_ns: u64, out: &mut Vec<Record>) {
+        // Not all may have been found, but this was.
+        self.surveyed(out);
         let head = self.head(time_ns, Event::Stop);
         // The totals include this record.
         self.totals.processed.derived += 1;
@@ -266,6 +329,8 @@ impl Pipeline {
             kernel: self.totals.kernel(),
             output: self.totals.output(),
             processes: self.totals.processes(),
+            names: self.totals.processed.names,
+            cross_check: self.cross_check.totals(),
             own: self.totals.own(),
         }));
         stop.number(seq);
@@ -292,199 +357,25 @@ impl Pipeline {
         }
     }
 
-    fn connection(&mut self, event: Event, frame: &ConnectionFrame, out: &mut Vec<Record>) {
-        self.totals.processed.delivered += 1;
-        if !self.namespaces.contains(&frame.connection.netns) {
-            self.namespaces.push(frame.connection.netns);
-        }
-        let mut open = self.attribute(frame);
-        let mut record = self.record(event, frame, &open);
-        open.is_selected |= self.selects(frame, &record);
-        // While the hooks are attached one after the other, what they report is not complete.
-        let is_kept = frame.header.time_ns >= self.start_ns
-            && open.is_selected
-            && self.selection.keeps_record(event, record.outcome);
-        let id = record.id;
-        if event.is_last() {
-            self.connections.remove(id);
-        } else {
-            self.connections.insert(id, open);
-        }
+    /// Writes a record about something that happened, if it is kept and there is room for it.
+    fn keep(&mut self, mut record: Record, is_kept: bool, out: &mut Vec<Record>) {
         if is_kept && !self.is_full() {
             self.room = self.room.map(|room| room - 1);
-            record.head.seq = self.next_seq();
-            out.push(Record::Connection(Box::new(record)));
+            record.number(self.next_seq());
+            out.push(record);
         } else {
             self.totals.processed.suppressed += 1;
         }
     }
-
-    /// Whether the tests on connections keep it.
-    fn selects(&self, frame: &ConnectionFrame, record: &Connection) -> bool {
-        let subject = Subject {
-            connection: &frame.connection,
-            owner: record.owner.as_deref(),
-            direction: record.direction,
-        };
-        self.selection
-            .keeps_connection(&self.compiled, &self.knowledge.cgroups, subject)
-    }
-
-    /// What is known of the connection once this frame is taken into account.
-    fn attribute(&self, frame: &ConnectionFrame) -> Open {
-        let connection = &frame.connection;
-        let known = self.connections.get(id_of(connection)).cloned();
-        let mut open = known.unwrap_or_else(|| Open {
-            opener: None,
-            user: None,
-            direction: direction_of(connection),
-            listens_on: (connection.direction == RawDirection::LISTENING)
-                .then_some((connection.netns, connection.local_port)),
-            is_accepted: false,
-            is_selected: false,
-        });
-        open.is_accepted |= connection.accepted == 1;
-        let identity = &connection.owner;
-        if identity.tgid == 0 {
-            return open;
-        }
-        let is_known = open
-            .user
-            .as_ref()
-            .is_some_and(|user| user.identity == *identity);
-        if !is_known {
-            open.user = Some(Known {
-                identity: *identity,
-                owner: Arc::new(self.knowledge.owner(identity, &self.clock)),
-                attribution: attribution(connection.attribution),
-            });
-        }
-        if open.opener.is_none() {
-            open.opener.clone_from(&open.user);
-        }
-        open
-    }
-
-    fn record(&self, event: Event, frame: &ConnectionFrame, open: &Open) -> Connection {
-        let (connection, detail) = (&frame.connection, &frame.detail);
-        let is_close = event == Event::Close;
-        let direction = open.direction;
-        let outcome = match event {
-            Event::Failed => Some(outcome::of_attempt(connection, detail)),
-            Event::Close => Some(outcome::of_connection(detail)),
-            _ => None,
-        };
-        let is_unaccepted = direction == Some(Direction::Inbound) && !open.is_accepted;
-        let (owner, attribution) = self.owner(connection, open, is_unaccepted);
-        let is_open_before = connection.flags & RawConnection::OPEN_BEFORE != 0
-            || connection.opened_ns < self.start_ns;
-        let since_opened = frame.header.time_ns.saturating_sub(connection.opened_ns) / 1000;
-        let local = local_of(connection);
-        let remote = self.remote_of(connection);
-        Connection {
-            head: self.head(frame.header.time_ns, event),
-            id: id_of(connection),
-            protocol: "tcp",
-            family: if connection.family == 4 {
-                "ipv4"
-            } else {
-                "ipv6"
-            },
-            direction,
-            direction_source: direction.map(|_| "observed"),
-            open_before: is_open_before,
-            state: state_after(event, detail.new_state),
-            outcome,
-            error: error_of(outcome, detail.error),
-            accepted: is_unaccepted.then_some(false),
-            service: self.service_of(connection, direction),
-            community_id: community_id(local.as_ref(), remote.as_ref()),
-            local,
-            remote,
-            netns: connection.netns,
-            bytes: is_close.then_some(Bytes {
-                sent: detail.sent_bytes,
-                received: detail.received_bytes,
-            }),
-            rtt_us: (detail.rtt_us > 0).then_some(detail.rtt_us),
-            retransmits: (event.is_last() && event != Event::Unlisten)
-                .then_some(detail.retransmits),
-            latency_us: (event == Event::Established && !is_open_before).then_some(since_opened),
-            duration_us: (is_close && !is_open_before).then_some(since_opened),
-            attribution,
-            ancestry: self.ancestry(event, connection),
-            opened_by: opened_by(open),
-            owner,
-        }
-    }
-
-    /// Who used it last, and how whoever opened it is known.
-    fn owner(
-        &self,
-        connection: &RawConnection,
-        open: &Open,
-        is_unaccepted: bool,
-    ) -> (Option<Arc<record::Owner>>, Attribution) {
-        if let (Some(user), Some(opener)) = (&open.user, &open.opener) {
-            return (Some(user.owner.clone()), opener.attribution);
-        }
-        if is_unaccepted
-            && let Some(listener) = self
-                .connections
-                .listener(connection.netns, connection.local_port)
-        {
-            return (Some(listener.owner.clone()), Attribution::Listener);
-        }
-        (None, Attribution::None)
-    }
-
-    fn ancestry(&self, event: Event, connection: &RawConnection) -> Vec<record::Ancestor> {
-        let has_ancestry = matches!(event, Event::Connect | Event::Accept | Event::Listen)
-            // Nothing came before it that could have told.
-            || connection.flags & RawConnection::NO_SYN != 0;
-        if has_ancestry && connection.owner.tgid != 0 {
-            self.knowledge.ancestry(&connection.owner)
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn remote_of(&self, connection: &RawConnection) -> Option<Endpoint> {
-        if connection.direction == RawDirection::LISTENING {
-            return None;
-        }
-        let ip = to_ip(connection.remote);
-        let scope = self.scopes.of(ip);
-        Some(Endpoint {
-            ip,
-            port: Some(connection.remote_port),
-            scope: (scope != Scope::Unspecified).then_some(scope),
-        })
-    }
-
-    /// The name of the port that was connected to.
-    fn service_of(
-        &self,
-        connection: &RawConnection,
-        direction: Option<Direction>,
-    ) -> Option<Arc<str>> {
-        let port = match direction? {
-            Direction::Outbound => connection.remote_port,
-            Direction::Inbound | Direction::Listening => connection.local_port,
-        };
-        self.services.tcp(port)
-    }
 }
 
-/// Whether a kind of frame tells of processes or cgroups.
+/// Whether a kind of frame tells what records about connections say besides: of processes, cgroups,
+/// destinations.
 #[must_use]
 pub fn is_of_processes(kind: u16) -> bool {
     use tracer_abi::Kind;
-    (Kind::EXEC..=Kind::CGROUP).contains(&kind)
-}
-
-/// The process that opened the socket, where another one used it last.
-fn opened_by(open: &Open) -> Option<Arc<record::Process>> {
-    let (user, opener) = (open.user.as_ref()?, open.opener.as_ref()?);
-    (user.owner.process.key != opener.owner.process.key).then(|| opener.owner.process.clone())
+    matches!(
+        kind,
+        Kind::EXEC..=Kind::ANSWER | Kind::REQUESTED | Kind::TRANSLATED
+    )
 }

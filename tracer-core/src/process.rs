@@ -5,12 +5,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tracer_abi::{ForkFrame, Identity, exec_flag};
 
-use crate::{clock::NS_PER_TICK, decode::Exec, fact, text::lossy};
+use crate::{clock::NS_PER_TICK, decode::Exec, executable::base_name, fact, text::lossy};
 
 /// What names a process within a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,8 @@ pub struct Image {
     pub exe_deleted: bool,
     /// Controlling terminal; empty: none.
     pub tty: String,
+    /// Its hash, which comes later than the rest, and to all that were forked meanwhile.
+    pub hash: OnceLock<fact::Hash>,
 }
 
 /// A process while it ran one program.
@@ -90,6 +92,8 @@ impl Process {
 /// How many programs one process is remembered to have run. Frames are in order, so what is asked
 /// for is nearly always the newest.
 const VERSIONS_MAX: usize = 4;
+/// How many users of one process are remembered to be called something else than on the host.
+const RESIDENTS_MAX: usize = 4;
 /// How long a process stays known after its end, nanoseconds.
 const GRACE_NS: u64 = 60_000_000_000;
 /// How many processes are remembered at most; beyond it, those that ended first are forgotten.
@@ -106,6 +110,8 @@ const GENERATIONS_MAX: usize = 2 * ANCESTORS_MAX;
 struct Entry {
     /// With their exec ids, oldest first. `None`: as `/proc` showed it, which has no exec id.
     versions: Vec<(Option<u64>, Arc<Process>)>,
+    /// What its users are called in its root, where that is not the host's.
+    residents: Vec<fact::Resident>,
 }
 
 impl Entry {
@@ -189,12 +195,54 @@ impl Processes {
             args_truncated: fact.args_truncated,
             exe_deleted: fact.exe_deleted,
             tty: fact.tty.clone(),
+            hash: OnceLock::new(),
         };
         // Of an id alone the newest process is meant, and of that its newest program.
         let parent = self.newest.get(&fact.parent).copied();
         let parent = parent.and_then(|parent| self.parent(parent, u64::MAX));
         let process = Process::new(key, fact.name.clone(), Arc::new(image), parent);
         self.add(None, process);
+    }
+
+    /// What a user of a process is called in its root. Of a process that is not known nothing is kept.
+    pub fn settle(&mut self, fact: &fact::Resident) {
+        let key = Key {
+            pid: fact.pid,
+            start_ticks: fact.start_ticks,
+        };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        entry.residents.retain(|known| known.uid != fact.uid);
+        if entry.residents.len() == RESIDENTS_MAX {
+            entry.residents.remove(0);
+        }
+        entry.residents.push(fact.clone());
+    }
+
+    /// What a user of a process is called in its root; `None`: nothing else is known than the host's
+    /// accounts.
+    #[must_use]
+    pub fn resident(&self, key: Key, uid: u32) -> Option<&fact::Resident> {
+        let mut residents = self.entries.get(&key)?.residents.iter();
+        residents.find(|known| known.uid == uid)
+    }
+
+    /// Takes the hash of what a process ran, if it is that program's: it may run another one by the time
+    /// that it is looked at.
+    pub fn hashed(&self, fact: &fact::Executable) {
+        let key = Key {
+            pid: fact.pid,
+            start_ticks: fact.start_ticks,
+        };
+        let entry = self.entries.get(&key);
+        if let Some(process) = entry.and_then(|entry| entry.version(fact.exec_id)) {
+            let image = &process.image;
+            if image.exe.is_empty() || base_name(&image.exe) == base_name(&fact.path) {
+                // Of two answers the first was nearer to the start of the program.
+                image.hash.get_or_init(|| fact.hash.clone());
+            }
+        }
     }
 
     /// A process was forked: it is a copy of its parent.
@@ -228,6 +276,7 @@ impl Processes {
             args_truncated: frame.fixed.flags & exec_flag::ARGS_TRUNCATED != 0,
             exe_deleted: frame.fixed.flags & exec_flag::EXE_DELETED != 0,
             tty: lossy(frame.fixed.tty.as_bytes()),
+            hash: OnceLock::new(),
         };
         let name = lossy(identity.comm.as_bytes());
         let process = Process::new(key, name, Arc::new(image), parent);

@@ -2,21 +2,31 @@
 //!
 //! Field order is the order in the output. A field that is not known is absent.
 
+mod cross_check;
 mod owner;
+mod socket;
+mod totals;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::owner::{Ancestor, Cgroup, Owner, Parent, Pod, Process, User};
-use crate::{fact, outcome::Outcome, scope::Scope};
+pub use self::{
+    cross_check::{CrossCheck, Listed},
+    owner::{Ancestor, Cgroup, Holder, NameFrom, Owner, Parent, Process, User},
+    socket::Socket,
+    totals::{KernelTotals, NameTotals, OutputTotals, ProcessTotals},
+};
+use crate::{fact, names::NameSource, outcome::Outcome, protocol::Protocol, scope::Scope};
 
 /// What a record tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Every hook is attached; from here nothing is missed.
     Start,
+    /// A connection or listener that was there before.
+    Existing,
     /// A socket began to listen.
     Listen,
     /// It stopped.
@@ -29,8 +39,14 @@ pub enum Event {
     Failed,
     /// An inbound connection was taken by a process.
     Accept,
+    /// A connection went from one TCP state to another.
+    State,
+    /// A connection is still open.
+    Update,
     /// The connection is over.
     Close,
+    /// A process opened a socket of a kind that is not followed.
+    Socket,
     /// Records were lost.
     Loss,
     /// The totals.
@@ -38,15 +54,19 @@ pub enum Event {
 }
 
 impl Event {
-    /// Those that can be selected: the events of connections.
-    pub const OF_CONNECTIONS: [Self; 7] = [
+    /// Those that can be selected: the events of connections and of sockets.
+    pub const SELECTABLE: [Self; 11] = [
+        Self::Existing,
         Self::Listen,
         Self::Unlisten,
         Self::Connect,
         Self::Established,
         Self::Failed,
         Self::Accept,
+        Self::State,
+        Self::Update,
         Self::Close,
+        Self::Socket,
     ];
 
     /// The word of the contract.
@@ -54,13 +74,17 @@ impl Event {
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Existing => "existing",
             Self::Listen => "listen",
             Self::Unlisten => "unlisten",
             Self::Connect => "connect",
             Self::Established => "established",
             Self::Failed => "failed",
             Self::Accept => "accept",
+            Self::State => "state",
+            Self::Update => "update",
             Self::Close => "close",
+            Self::Socket => "socket",
             Self::Loss => "loss",
             Self::Stop => "stop",
         }
@@ -81,6 +105,8 @@ pub enum Record {
     Start(Box<Start>),
     /// `listen` to `close`
     Connection(Box<Connection>),
+    /// `socket`
+    Socket(Box<Socket>),
     /// `loss`
     Loss(Box<Loss>),
     /// `stop`
@@ -94,6 +120,7 @@ impl Record {
         match self {
             Self::Start(start) => &start.head,
             Self::Connection(connection) => &connection.head,
+            Self::Socket(socket) => &socket.head,
             Self::Loss(loss) => &loss.head,
             Self::Stop(stop) => &stop.head,
         }
@@ -104,6 +131,7 @@ impl Record {
         match self {
             Self::Start(start) => start.head.seq = seq,
             Self::Connection(connection) => connection.head.seq = seq,
+            Self::Socket(socket) => socket.head.seq = seq,
             Self::Loss(loss) => loss.head.seq = seq,
             Self::Stop(stop) => stop.head.seq = seq,
         }
@@ -132,8 +160,8 @@ pub struct Connection {
     /// The same in every record of one connection.
     #[serde(serialize_with = "as_string")]
     pub id: Id,
-    /// `tcp`
-    pub protocol: &'static str,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// `ipv4` or `ipv6`: what is on the wire.
     pub family: &'static str,
     /// Who opened it.
@@ -145,8 +173,15 @@ pub struct Connection {
     /// It is older than the tracing.
     #[serde(skip_serializing_if = "is_false")]
     pub open_before: bool,
+    /// Who does not list it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden_from: Vec<fact::Source>,
+    /// TCP state before a change of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_state: Option<&'static str>,
     /// TCP state after this record.
-    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -162,14 +197,26 @@ pub struct Connection {
     /// The other end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<Endpoint>,
+    /// What the program asked to be connected with, where a program of a cgroup made something else of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Destination>,
+    /// Where the packets went, where netfilter translates their addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translated: Option<Destination>,
     /// Registered name of the port that was connected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Arc<str>>,
     /// Inode number of the network namespace.
     pub netns: u32,
+    /// What others list of a socket that the iterator does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Listed>,
     /// Payload moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
+    /// Datagrams moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<Packets>,
     /// Smoothed round-trip time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_us: Option<u32>,
@@ -190,6 +237,9 @@ pub struct Connection {
     /// Who used the socket last.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Arc<Owner>>,
+    /// The processes that hold the socket, where there are several and none was seen using it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
     /// From the parent up to the session leader.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ancestry: Vec<Ancestor>,
@@ -214,7 +264,7 @@ impl std::fmt::Display for Id {
 }
 
 /// Who opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// This host.
@@ -253,6 +303,12 @@ pub enum Attribution {
     Listen,
     /// It closed the socket.
     Close,
+    /// It held the socket, which is older than the tracing.
+    Existing,
+    /// It sent on the socket.
+    Io,
+    /// It opened the socket.
+    Socket,
 }
 
 /// One end of a connection.
@@ -263,17 +319,50 @@ pub struct Endpoint {
     /// Port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// Who says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_source: Option<NameSource>,
+    /// What else it is called.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Arc<str>>,
     /// What kind of address it is, of a remote one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
 
-/// Payload moved.
+/// Another destination of a connection than the one that its socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Destination {
+    /// Address; IPv4-mapped ones as IPv4.
+    pub ip: IpAddr,
+    /// Port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", std::net::SocketAddr::new(self.ip, self.port))
+    }
+}
+
+/// Payload moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes {
     /// Handed to the network once.
     pub sent: u64,
     /// Received in order.
+    pub received: u64,
+}
+
+/// Datagrams moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Packets {
+    /// Sent.
+    pub sent: u64,
+    /// Received.
     pub received: u64,
 }
 
@@ -308,6 +397,9 @@ pub struct Start {
     pub filter: Filter,
     /// The ordered rules by which an address is external.
     pub external_rules: Vec<ScopeRule>,
+    /// What is shown of the arguments of processes, if not all: `redacted` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<&'static str>,
 }
 
 /// How the kernel's clock relates to UTC.
@@ -352,6 +444,9 @@ pub struct Loss {
     pub head: Head,
     /// Category → count.
     pub lost: BTreeMap<&'static str, u64>,
+    /// The programs that `hook_detached` counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detached: Vec<fact::Detached>,
     /// They were lost between this time and the record's.
     pub since: String,
 }
@@ -368,49 +463,13 @@ pub struct Stop {
     pub output: OutputTotals,
     /// What the kernel counted of processes and cgroups.
     pub processes: ProcessTotals,
+    /// What names came of.
+    pub names: NameTotals,
+    /// What the cross-check came to, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_check: Option<CrossCheck>,
     /// The tool's own activity, left out of all other counts.
     pub own: u64,
-}
-
-/// `seen` = `selected_out` + the sum of `lost` + `undecodable` + `delivered`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct KernelTotals {
-    /// Facts that were to be reported.
-    pub seen: u64,
-    /// Dropped in the kernel because the selection did not match.
-    pub selected_out: u64,
-    /// Category → count.
-    pub lost: BTreeMap<&'static str, u64>,
-    /// Frames that made no sense.
-    pub undecodable: u64,
-    /// Frames that became records.
-    pub delivered: u64,
-}
-
-/// `delivered` + `derived` = `suppressed` + `written`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct OutputTotals {
-    /// Records from the kernel.
-    pub delivered: u64,
-    /// Records made in user space.
-    pub derived: u64,
-    /// Selected out in user space.
-    pub suppressed: u64,
-    /// Written, this one included.
-    pub written: u64,
-}
-
-/// `seen` = `lost` + `undecodable` + `delivered`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ProcessTotals {
-    /// Process and cgroup events.
-    pub seen: u64,
-    /// Of these, lost: a process may be known by name only.
-    pub lost: u64,
-    /// Of these, frames that made no sense.
-    pub undecodable: u64,
-    /// Of these, received.
-    pub delivered: u64,
 }
 
 #[expect(

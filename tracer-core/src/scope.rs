@@ -7,13 +7,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracer_abi::{Address, net_bit};
 
 use crate::{fact::Networks, record::ScopeRule};
 
 /// What kind of address it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// One of the host's own.
@@ -125,6 +125,9 @@ const SPECIAL: [(&str, Scope); 45] = [
     ("::ffff:0:0/96", Scope::External),
 ];
 
+/// Where the rules are from that nobody declares.
+pub(crate) const SPECIAL_PURPOSE: &str = "special-purpose registries";
+
 /// Where a rule is from; the order is the order in which rules decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
@@ -140,7 +143,7 @@ impl Source {
             Self::Own => "own addresses",
             Self::External => "--external-cidr",
             Self::Internal => "--internal-cidr",
-            Self::Special => "special-purpose registries",
+            Self::Special => SPECIAL_PURPOSE,
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{KernelTotals, OutputTotals, ProcessTotals};
+use crate::{
+    pipeline::is_of_processes,
+    record::{KernelTotals, NameTotals, OutputTotals, ProcessTotals},
+};
 
 /// What the kernel half and the draining counted, since tracing began. All only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +16,17 @@ pub struct Counters {
     pub connections: Counts,
     /// Frames about processes and cgroups.
     pub processes: Counts,
+}
+
+impl Counters {
+    /// The counts of the family that a kind of frame belongs to.
+    pub fn of_kind(&mut self, kind: u16) -> &mut Counts {
+        if is_of_processes(kind) {
+            &mut self.processes
+        } else {
+            &mut self.connections
+        }
+    }
 }
 
 /// Counts of one family of frames.
@@ -28,6 +42,8 @@ pub struct Counts {
     pub map_full: u64,
     /// Times the kernel skipped a hook.
     pub hook_missed: u64,
+    /// Hooks that somebody has taken away.
+    pub hook_detached: u64,
     /// Taken from the ring.
     pub received: u64,
     /// Taken from the ring and dropped, because what comes behind was too slow.
@@ -60,6 +76,8 @@ pub struct Processed {
     pub processes: u64,
     /// Of these, frames that made no sense.
     pub processes_undecodable: u64,
+    /// What came of names.
+    pub names: NameTotals,
     /// Records made in user space.
     pub derived: u64,
     /// Records selected out in user space.
@@ -98,6 +116,10 @@ impl Totals {
                 grown(new.connections.hook_missed, old.connections.hook_missed),
             ),
             (
+                "hook_detached",
+                grown(new.connections.hook_detached, old.connections.hook_detached),
+            ),
+            (
                 "output",
                 grown(new.connections.output, old.connections.output),
             ),
@@ -116,14 +138,20 @@ impl Totals {
         let counts = &self.counters.connections;
         let map_full = sum([counts.map_full, self.counters.processes.map_full]);
         KernelTotals {
-            // What a socket that was not remembered, or a hook that was skipped, would have told,
-            // counted once for each.
-            seen: sum([counts.seen, map_full, counts.hook_missed]),
+            // What a socket that was not remembered, or a hook that was skipped or taken away, would
+            // have told, counted once for each.
+            seen: sum([
+                counts.seen,
+                map_full,
+                counts.hook_missed,
+                counts.hook_detached,
+            ]),
             selected_out: counts.selected_out,
             lost: categories([
                 ("ring_full", counts.not_received()),
                 ("map_full", map_full),
                 ("hook_missed", counts.hook_missed),
+                ("hook_detached", counts.hook_detached),
                 ("output", counts.output),
             ]),
             undecodable: self.processed.undecodable,
@@ -147,7 +175,11 @@ impl Totals {
     pub fn processes(&self) -> ProcessTotals {
         let counts = &self.counters.processes;
         ProcessTotals {
-            seen: sum([counts.seen, counts.hook_missed]),
+            // Of connections that are not selected nobody is told who holds them.
+            seen: sum([
+                counts.seen.saturating_sub(counts.selected_out),
+                counts.hook_missed,
+            ]),
             lost: sum([counts.not_received(), counts.hook_missed, counts.output]),
             undecodable: self.processed.processes_undecodable,
             delivered: self

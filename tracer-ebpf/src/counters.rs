@@ -30,9 +30,10 @@ pub fn count(kind: u16, what: Counted) {
             Counted::RingFull => &raw mut (*cell).ring_full,
             Counted::MapFull => &raw mut (*cell).map_full,
             Counted::Own => &raw mut (*cell).own,
+            Counted::EndMissed => &raw mut (*cell).end_missed,
         }
     };
-    add_one(counter);
+    add(counter, 1);
 }
 
 #[inline(always)]
@@ -40,16 +41,18 @@ fn of_this_cpu() -> Option<*mut CpuCounters> {
     COUNTERS.get_ptr_mut(u32::from(cpu()))
 }
 
+/// Adds to an aligned word of a map's value.
+///
 /// A softirq on the same CPU may count between a load and a store, so a plain increment would lose
 /// one. The atomic add that returns the old value needs 5.12; this one is as old as bpf.
 #[inline(always)]
-fn add_one(counter: *mut u64) {
+pub fn add(counter: *mut u64, value: u64) {
     // SAFETY: `counter` points to an aligned u64 of a map's value.
     unsafe {
         core::arch::asm!(
-            "lock *(u64 *)({counter} + 0) += {one}",
+            "lock *(u64 *)({counter} + 0) += {value}",
             counter = in(reg) counter,
-            one = in(reg) 1_u64,
+            value = in(reg) value,
         );
     }
 }

@@ -11,8 +11,11 @@ pub static OFFSETS: Offsets = Offsets::UNRESOLVED;
 pub static SETTINGS: Settings = Settings {
     own_tgid: 0,
     wake_bytes: 0,
+    update_ms: 0,
+    idle_ms: 0,
     v1_subsystem: u32::MAX,
     v1_hierarchy: u32::MAX,
+    states: 0,
 };
 
 #[unsafe(no_mangle)]

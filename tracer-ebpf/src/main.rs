@@ -11,16 +11,23 @@
 )]
 #![feature(asm_experimental_arch)]
 
+mod asked;
 mod attempts;
 mod connections;
 mod counters;
 mod diagnostics;
 mod emit;
+mod flows;
 mod globals;
+mod holders;
 mod hooks;
 mod kernel;
+mod packet;
 mod ring;
+mod room;
 mod select;
+mod sending;
+mod states;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

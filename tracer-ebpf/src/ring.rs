@@ -13,11 +13,24 @@ use crate::{counters::count, globals::global};
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
-/// One word: 1 while the reader sleeps until it is woken. Set by the user half before it sleeps,
-/// cleared here by the submit that wakes it. Mapped by the user half for the same reason as the
+/// What the user half says while it runs, a word each. Mapped by it for the same reason as the
 /// counters.
 #[map]
-static READER: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static READER: Array<u64> = Array::with_max_entries(2, BPF_F_MMAPABLE);
+/// 1 while the reader sleeps until it is woken. Set by the user half before it sleeps, cleared here by
+/// the submit that wakes it.
+const IS_SLEEPING: u32 = 0;
+/// 1 once everything that is older than tracing was looked for.
+const IS_SURVEYED: u32 = 1;
+
+/// Sockets that are older than tracing are still being looked for.
+#[inline(always)]
+pub fn is_surveying() -> bool {
+    // SAFETY: the map's value is a u64.
+    READER
+        .get_ptr(IS_SURVEYED)
+        .is_some_and(|word| unsafe { *word } == 0)
+}
 
 /// Room for one frame, or `None` (counted) when the ring is full.
 #[inline(always)]
@@ -53,9 +66,15 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     entry.submit(wake_flags());
 }
 
+/// More than half of the ring waits to be read. What can wait does so then.
+#[inline(always)]
+pub fn is_filling() -> bool {
+    EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= 2 * u64::from(global!(SETTINGS.wake_bytes))
+}
+
 #[inline(always)]
 fn wake_flags() -> u64 {
-    if let Some(sleeping) = READER.get_ptr_mut(0) {
+    if let Some(sleeping) = READER.get_ptr_mut(IS_SLEEPING) {
         // SAFETY: the map's value is a u64. Two CPUs that both see 1 wake the reader twice, which
         // does no harm.
         unsafe {
@@ -70,6 +89,12 @@ fn wake_flags() -> u64 {
     } else {
         u64::from(BPF_RB_NO_WAKEUP)
     }
+}
+
+/// A length of time, in nanoseconds.
+#[inline(always)]
+pub fn milliseconds(count: u32) -> u64 {
+    u64::from(count) * 1_000_000
 }
 
 /// The CPU the program runs on.

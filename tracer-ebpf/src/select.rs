@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use tracer_abi::{
     Address, CgroupPrefix, Connection, Counted, Identity, Kind, Predicates, Selection, Sets,
-    identity_flag, satisfied,
+    Subject, identity_flag, satisfied,
 };
 
 use crate::{counters::count, globals::global};
@@ -39,16 +39,20 @@ static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 #[map]
 static CGROUP_PREFIXES: LpmTrie<[u8; CgroupPrefix::MAX], u32> = LpmTrie::with_max_entries(256, 0);
 
-const IPPROTO_TCP: u32 = 6;
-
 /// Whether the selection keeps the connection.
 #[inline(always)]
 pub fn matches(connection: &Connection) -> bool {
+    keeps(Subject::from(connection))
+}
+
+/// Whether the selection keeps what it looks at.
+#[inline(always)]
+pub fn keeps(subject: Subject<'_>) -> bool {
     let selection = Selection {
         used: global!(SELECTION.used),
         any: global!(SELECTION.any),
     };
-    selection.matches(satisfied(selection.used, IPPROTO_TCP, connection, &Maps))
+    selection.matches(satisfied(selection.used, subject, &Maps))
 }
 
 /// Whether the selection asks for cgroups.

@@ -13,28 +13,39 @@ use std::{io::Write as _, process::ExitCode};
 use clap::Parser as _;
 use tracing::Level;
 use tracing_subscriber::{
-    filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
-    cli::{Cli, Command, OutputArgs, UsageError},
+    cli::{Cli, Command, UsageError},
     kernel::log::{KERNEL_TARGET, Level as KernelLevel},
-    run::Ending,
+    output::screen::Messages,
+    run::{Ending, LOSS, NOTES},
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match &cli.command {
-        None => speak(Some(&cli.trace.output), cli.trace.kernel_log),
-        Some(Command::Trace(args)) => speak(Some(&args.output), args.kernel_log),
-        Some(Command::Replay(args)) => speak(Some(&args.output), KernelLevel::Off),
-        Some(Command::Doctor(_)) => speak(None, KernelLevel::Off),
-    }
+    let (level, loss) = match cli.voice() {
+        Some(voice) => (voice.level(), LevelFilter::ERROR),
+        // What others tell of loss and warn of is what the doctor finds.
+        None => (Level::ERROR, LevelFilter::OFF),
+    };
+    let kernel = cli.live().map_or(KernelLevel::Off, |live| live.kernel_log);
+    speak(level, loss, kernel);
     let result = match &cli.command {
         None => run::trace::run(&cli.trace),
         Some(Command::Trace(args)) => run::trace::run(args),
+        Some(Command::Snapshot(args)) => run::snapshot::run(args),
+        Some(Command::Hosts(args)) => run::hosts::run(args),
+        Some(Command::Top(args)) => run::top::run(args),
         Some(Command::Replay(args)) => run::replay::run(args),
+        Some(Command::Export(args)) => run::export::run(args),
         Some(Command::Doctor(args)) => run::doctor::run(args),
+        Some(Command::Completions(args)) => run::generate::completions(args),
+        Some(Command::Man(args)) => run::generate::man(args),
+        Some(Command::SelfTestPeer(args)) => run::self_test::peer::run(args),
     };
     match result {
         Ok(ending) => ending.into(),
@@ -50,17 +61,19 @@ fn main() -> ExitCode {
 }
 
 /// Messages for people go to stderr, and what the kernel programs have to say.
-fn speak(output: Option<&OutputArgs>, kernel: KernelLevel) {
-    let level = match output {
-        Some(output) if output.quiet => Level::ERROR,
-        Some(output) if output.verbose => Level::INFO,
-        _ => Level::WARN,
+fn speak(level: Level, loss: LevelFilter, kernel: KernelLevel) {
+    let notes = if level == Level::ERROR {
+        level
+    } else {
+        Level::INFO
     };
     let shown = Targets::new()
         .with_default(level)
+        .with_target(NOTES, notes)
+        .with_target(LOSS, loss)
         .with_target(KERNEL_TARGET, kernel.filter());
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(Messages)
         .with_target(false)
         .with_ansi(false)
         .without_time();

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::Command};
 
+use anyhow::{Context as _, ensure};
+
 use crate::command::{as_root, cargo, root, run as call};
 
 /// The target that can be linked statically with what every Rust toolchain brings.
@@ -25,6 +27,35 @@ pub fn run() -> anyhow::Result<()> {
     ])))?;
     println!("{}", binary().display());
     Ok(())
+}
+
+/// Builds the programs that tests start, with more flags of cargo's.
+pub fn test_programs(flags: &[&str]) -> anyhow::Result<()> {
+    let build = ["build", "--package", "tracer-tests", "--bins"];
+    call(statically(cargo().args(build).args(flags)))
+}
+
+/// Builds the tests that run on a kernel, with more flags of cargo's, and finds the program they became.
+pub fn kernel_tests(flags: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    statically(build.args([
+        "test",
+        "--no-run",
+        "--package",
+        "tracer-tests",
+        "--test",
+        "kernel",
+    ]));
+    // Cargo names the program on stderr: `Executable tests/kernel/main.rs (PATH)`.
+    let output = build.args(flags).output().context("cannot run cargo")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the tests do not compile:\n{text}");
+    let path = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Executable"))
+        .find_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
+        .context("cargo does not name the test program")?;
+    Ok(root().join(path))
 }
 
 /// Where the static file is.

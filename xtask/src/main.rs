@@ -1,4 +1,4 @@
-//! `cargo xtask`: setup, build, run, test, vm, bench. People and CI use nothing else.
+//! `cargo xtask`: setup, build, run, test, vm, bench, stress, coverage. People and CI use nothing else.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a tool for the terminal")]
 
@@ -7,8 +7,10 @@ mod bpf;
 mod build;
 mod check;
 mod command;
+mod coverage;
 mod packages;
 mod setup;
+mod stress;
 mod test;
 mod vm;
 
@@ -54,6 +56,10 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Open and close as fast as the machine can while many sockets are open; nothing must be mixed
+    Stress(stress::Args),
+    /// Write the table of docs/coverage.md anew, from what the tests see in the virtual machines
+    Coverage(coverage::Args),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Task::Test { no_vm, args } => test::run(!no_vm, &args),
         Task::Vm(args) => vm::run(&args),
         Task::Bench { args } => setup::run().and_then(|()| bench::run(&args)),
+        Task::Coverage(args) => coverage::run(&args),
+        Task::Stress(args) => setup::run().and_then(|()| stress::run(&args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

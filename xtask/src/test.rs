@@ -8,8 +8,9 @@ use crate::{
     packages, setup, vm,
 };
 
-/// What the tests need beside conntracer: containers, network namespaces, a firewall.
-const TOOLS: [&str; 3] = ["iproute2", "nftables", "runc"];
+/// What the tests need beside conntracer: network namespaces, a firewall, containers, and what reads manual
+/// pages.
+const TOOLS: [&str; 5] = ["iproute2", "nftables", "podman", "runc", "groff-base"];
 /// Kernels that must have been tested.
 const KERNELS_MIN: usize = 3;
 /// Rungs that a kernel may not grant: what the kernel tests call each, and its `--hooks`.

@@ -1,14 +1,19 @@
 //! What tracing costs: the same load with and without conntracer, in pairs in one run, as medians.
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::Parser;
 use tracer_tests::{
     bpf::{self, Run},
+    conntracer,
     netns::Netns,
     peer::{self, Peer},
+    terminal::Terminal,
     tracer::Tracer,
 };
 
@@ -24,6 +29,12 @@ struct Args {
     /// Which hooks conntracer uses
     #[arg(long, default_value = "auto")]
     hooks: String,
+    /// Connections that are open while the live table is watched, each end counted
+    #[arg(long, default_value_t = 10_000)]
+    open: u32,
+    /// Seconds for which it is watched
+    #[arg(long, default_value_t = 20)]
+    watch: u32,
 }
 
 /// What is measured.
@@ -65,6 +76,7 @@ fn main() -> anyhow::Result<()> {
     report_programs(&args, &netns, &flood)?;
     report_system_calls(&args, &netns);
     report_start(&args, &netns);
+    report_top(&args, &netns);
     server.finish();
     Ok(())
 }
@@ -177,6 +189,44 @@ fn report_start(args: &Args, netns: &Netns) {
         "\nfrom the command to the first record: {:.0} ms",
         median(&times) * 1e3
     );
+}
+
+/// What the live table costs while much is open and nothing happens, with its counters read every five
+/// seconds.
+fn report_top(args: &Args, netns: &Netns) {
+    let mut peer = Peer::start(netns, &["keep-many", &(args.open / 2).to_string()]);
+    peer.line();
+    let inode = netns.inode().to_string();
+    println!("\nthe live table, {} connections open:", args.open);
+    for (name, keys) in [("connections", ""), ("hosts", "\t")] {
+        let mut command = Command::new(conntracer());
+        command.args(["top", "--netns", &inode, "--hooks", &args.hooks]);
+        let mut top = Terminal::run(&mut command);
+        top.wait("everything that is open", |seen| {
+            seen.contains("[connections]") && !seen.contains("looking for")
+        });
+        top.press(keys);
+        let tab = format!("[{name}]");
+        top.wait(&tab, |seen| seen.contains(&tab));
+        let before = run_ns(top.pid());
+        std::thread::sleep(Duration::from_secs(args.watch.into()));
+        let used = Duration::from_nanos(run_ns(top.pid()) - before);
+        let share = used.as_secs_f64() / f64::from(args.watch) * 100.0;
+        println!("  {name:<24} {share:>6.1} % of a core");
+        top.press("q");
+        top.end();
+    }
+    peer.finish();
+}
+
+/// For how long all its threads have run, nanoseconds.
+fn run_ns(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let of = |thread: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    threads.into_iter().flatten().flatten().filter_map(of).sum()
 }
 
 /// Voluntary context switches of all its threads.

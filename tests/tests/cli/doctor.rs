@@ -8,8 +8,9 @@ use tracer_tests::{conntracer, netns::Netns, rung::Rung, tracer::Tracer};
 use crate::program::{run, text};
 
 /// Every fact that there is something to know of.
-const FACTS: [&str; 9] = [
-    "accept", "cgroup", "close", "connect", "destroy", "listen", "process", "refusal", "state",
+const FACTS: [&str; 13] = [
+    "accept", "cgroup", "close", "connect", "datagram", "destroy", "existing", "listen", "process",
+    "refusal", "socket", "state", "update",
 ];
 
 fn findings(hooks: &str) -> Value {

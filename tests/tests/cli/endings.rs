@@ -101,7 +101,7 @@ fn a_reader_that_has_seen_enough_is_a_success() {
 }
 
 #[test]
-fn quiet_is_quiet_and_verbose_names_the_hooks() {
+fn quiet_is_quiet_and_verbose_names_hooks_rules_and_totals() {
     let netns = Netns::new();
     let inode = netns.inode().to_string();
     let flags = ["--duration", "1ms", "--netns", &inode];
@@ -111,5 +111,14 @@ fn quiet_is_quiet_and_verbose_names_the_hooks() {
     let said = text(&output.stderr);
     for fact in ["connect", "accept", "state", "process"] {
         assert!(said.contains(&format!("{fact} through ")), "{said}");
+    }
+    for part in [
+        &format!("selected: all of netns {inode} (in the kernel)"),
+        "private: 10.0.0.0/8,",
+        "external: ",
+        " selected out in the kernel, ",
+        "; nothing lost",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
     }
 }

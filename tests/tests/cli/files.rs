@@ -141,3 +141,30 @@ fn tracing_goes_on_without_its_recording() {
     assert!(finished.stderr.contains(&expected), "{}", finished.stderr);
     assert_eq!(finished.status.code(), Some(1));
 }
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_named_with_line_and_key() {
+    let scratch = Scratch::new();
+    let path = scratch.file("config.toml");
+    for (config, place) in [
+        (
+            "\n[networks]\ninternal = 7\n",
+            "line 3, key `networks.internal`: ",
+        ),
+        ("[network]\n", "line 1, key `network`: unknown field"),
+        ("[networks\n", "line 1: "),
+    ] {
+        std::fs::write(&path, config).unwrap();
+        let expected = format!("conntracer: the configuration {path}, {place}");
+        let (status, said) = moment(&["--config", &path]);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+    let directory = scratch.file("");
+    for unreadable in ["/nowhere/config.toml", &directory] {
+        let (status, said) = moment(&["--config", unreadable]);
+        assert_eq!(status, Some(1), "{said}");
+        let expected = format!("cannot read the configuration {unreadable}: ");
+        assert!(said.contains(&expected), "{said}");
+    }
+}

@@ -31,7 +31,7 @@ fn attempt(netns: &Netns, shown: Shown) -> (Vec<String>, u64) {
     let pid = client.pid();
     client.finish();
     let (mut lines, status) = shown.end();
-    assert!(status.success());
+    assert!(status.success(), "{lines:#?}");
     let stop = lines.pop().unwrap();
     assert!(!stop.contains("fake"), "{stop}");
     (lines, pid)
@@ -62,7 +62,8 @@ fn a_table_shows_escapes_and_the_process_id() {
         {
             assert_harmless(row);
             assert!(row.contains(&format!("({pid})")), "{row}");
-            assert!(row.contains(r"\u{1b}[2J"), "{row}");
+            // Where there is little room, the name is cut behind what begins the escape.
+            assert!(row.contains(r"\u{1b"), "{row}");
         }
     }
 }

@@ -10,10 +10,15 @@
 mod doctor;
 mod endings;
 mod files;
+mod generated;
 mod hostile;
+mod hosts;
+mod nemesis;
 mod privileges;
 mod program;
 mod schema;
+mod self_test;
 mod shown;
 mod table;
+mod top;
 mod usage;

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use tracer_tests::{conntracer, netns::Netns, scratch::Scratch};
+use tracer_tests::{conntracer, netns::Netns, peer::Peer, scratch::Scratch};
 
 use crate::program::{Unprivileged, run, text};
 
@@ -49,6 +49,46 @@ fn only_what_is_missing_is_named() {
         "{message}"
     );
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_namespace_that_cannot_be_entered_is_told_before_anything_else() {
+    let netns = Netns::new();
+    let mut peer = Peer::start(&netns, &["never-accept", "127.0.0.1:0"]);
+    let port = peer.port();
+    let output = Command::new("setpriv")
+        .arg("--bounding-set=-sys_admin")
+        .arg(conntracer())
+        .args([
+            "snapshot",
+            "-o",
+            "json",
+            "--netns",
+            &netns.inode().to_string(),
+        ])
+        .output()
+        .unwrap();
+    let message = text(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    let records = text(&output.stdout);
+    let records: Vec<serde_json::Value> = records
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let expected = format!(
+        "existing: what no process holds in the network namespace {} is not known: it cannot be \
+         entered: EPERM: Operation not permitted",
+        netns.inode()
+    );
+    let degraded = records[0]["degraded"].as_array().unwrap();
+    assert!(
+        degraded.iter().any(|sentence| *sentence == expected),
+        "{degraded:?}"
+    );
+    assert_eq!(message.matches(&expected).count(), 1, "{message}");
+    // What a process holds is found through the process.
+    assert_eq!(records[1]["local"]["port"], port, "{records:?}");
+    peer.finish();
 }
 
 #[test]

@@ -165,6 +165,8 @@ fn what_is_not_published_is_noticed() {
         (&failed, "/bytes", Some(json!({"sent": 0, "received": 0}))),
         (&failed, "/attribution", Some(json!("connect"))),
         (&loss, "/lost", Some(json!({}))),
+        (&loss, "/detached", Some(json!([]))),
+        (&loss, "/detached", Some(json!([{"program": "x"}]))),
         (&loss, "/lost/bad_luck", Some(json!(1))),
         (&loss, "/lost/ring_full", Some(json!(0))),
     ];

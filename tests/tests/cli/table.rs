@@ -4,6 +4,7 @@ use tracer_tests::{
     cgroup::Cgroup,
     netns::Netns,
     peer::{self, Peer},
+    scratch::Scratch,
 };
 
 use crate::shown::{Shown, command};
@@ -34,7 +35,7 @@ fn rows(netns: &Netns, shown: Shown) -> Vec<String> {
     let mut rows = vec![shown.line()];
     make_traffic(netns);
     let (rest, status) = shown.end();
-    assert!(status.success());
+    assert!(status.success(), "{rest:#?}");
     rows.extend(rest);
     let last = rows.pop().unwrap();
     assert!(last.contains(" 0 lost"), "{last}");
@@ -54,11 +55,15 @@ fn piped(flags: &[&str]) -> Vec<String> {
     rows(&netns, Shown::piped(&netns, &flags))
 }
 
-/// What each row has below a title of the header, up to the next blank.
+/// What each row has below a title of the header, up to the next blank; nothing, if the row ends before.
 fn below<'a>(rows: &'a [String], title: &str) -> Vec<&'a str> {
-    let at = rows[0].find(title).unwrap();
+    let before = &rows[0][..rows[0].find(title).unwrap()];
+    let at = before.chars().count();
     let cell = |row: &'a String| {
-        assert!(row[..at].ends_with(' '), "{title}: {rows:#?}");
+        let Some((at, _)) = row.char_indices().nth(at) else {
+            return "";
+        };
+        assert!(at == 0 || row[..at].ends_with(' '), "{title}: {rows:#?}");
         row[at..].split(' ').next().unwrap()
     };
     rows[1..].iter().map(cell).collect()
@@ -73,13 +78,14 @@ fn assert_aligned(rows: &[String], address: &str) {
         "close",
         "unlisten",
         "failed",
+        "state",
     ];
     for event in below(rows, "EVENT") {
         assert!(events.contains(&event), "{event}: {rows:#?}");
     }
     for process in below(rows, "PROCESS") {
         let (name, pid) = process.split_once('(').unwrap();
-        assert!(name.starts_with("xxxxxxx") || name == "peer", "{rows:#?}");
+        assert!(name.starts_with("xxx") || name == "peer", "{rows:#?}");
         assert!(
             pid.strip_suffix(')').unwrap().parse::<u32>().is_ok(),
             "{rows:#?}"
@@ -108,6 +114,23 @@ fn rows_fit_and_are_aligned_at_80_columns() {
         rows.iter().any(|row| row.ends_with(" refused")),
         "{rows:#?}"
     );
+}
+
+#[test]
+fn state_changes_fit_and_say_where_they_come_from_if_there_is_room() {
+    let flags = ["--color", "never", "--states", "--event", "state"];
+    let rows = on_terminal(80, &flags);
+    assert!(
+        rows.iter().all(|row| row.chars().count() <= 80),
+        "{rows:#?}"
+    );
+    assert_aligned(&rows, "ADDRESS");
+    let has = |rows: &[String], part: &str| {
+        assert!(rows.iter().any(|row| row.ends_with(part)), "{rows:#?}");
+    };
+    has(&rows, " ESTABLISHED");
+    has(&rows, " SYN_SENT");
+    has(&on_terminal(200, &flags), " ESTABLISHED from SYN_SENT");
 }
 
 #[test]
@@ -151,10 +174,59 @@ fn wide_shows_everything_whatever_the_terminal() {
 }
 
 #[test]
+fn datagrams_are_told_from_connections_at_80_columns() {
+    let netns = Netns::new();
+    let flags = ["--color", "never", "--count", "1", "--event", "listen"];
+    let shown = Shown::on_terminal(80, &netns, &flags);
+    shown.line();
+    shown.line();
+    let mut server = Peer::start(&netns, &["hear", "127.0.0.1:0", "1"]);
+    let target = format!("127.0.0.1:{}", server.port());
+    let row = shown.line();
+    assert!(row.ends_with(&format!(" {target}/udp")), "{row}");
+    peer::run(&netns, &["tell", &target, "1", "1"]);
+    server.finish();
+}
+
+#[test]
+fn columns_are_as_the_flag_says() {
+    let chosen = ["--columns", "process,remote,protocol,outcome"];
+    let rows = on_terminal(120, &[&chosen[..], &["--color", "never"]].concat());
+    let titles: Vec<&str> = rows[0].split_whitespace().collect();
+    assert_eq!(titles, ["PROCESS(PID)", "REMOTE", "PROTO", "OUTCOME"]);
+    let refused = below(&rows, "OUTCOME");
+    assert_eq!(refused.iter().filter(|one| **one == "refused").count(), 2);
+    let rows = on_terminal(120, &["--columns", "+netns,-user", "--color", "never"]);
+    assert!(rows[0].contains(" NETNS "), "{rows:#?}");
+    assert!(!rows[0].contains("USER"), "{rows:#?}");
+    assert!(rows[0].ends_with("RESULT OUT/IN"), "{rows:#?}");
+    assert_aligned(&rows, "REMOTE");
+}
+
+#[test]
+fn of_a_long_name_the_domain_stays() {
+    let scratch = Scratch::new();
+    let config = scratch.file("config.toml");
+    let name = "a-very-long-name.of.a-host.in.some.cluster.svc.example.com";
+    std::fs::write(&config, format!("[names]\n\"127.0.0.1\" = \"{name}\"\n")).unwrap();
+    let flags = ["--config", &config, "--color", "never"];
+    for (columns, end) in [(80, "…svc.example.com"), (200, "…luster.svc.example.com")] {
+        let rows = on_terminal(columns, &flags);
+        assert!(rows.iter().any(|row| row.contains(end)), "{rows:#?}");
+        assert!(
+            rows.iter().all(|row| row.chars().count() <= columns.into()),
+            "{rows:#?}"
+        );
+    }
+    let rows = piped(&["--config", &config]);
+    assert!(rows.iter().any(|row| row.contains(name)), "{rows:#?}");
+}
+
+#[test]
 fn nothing_is_cut_in_a_pipe() {
     let rows = piped(&[]);
     assert_aligned(&rows, "LOCAL");
-    assert!(rows.iter().all(|row| !row.contains('~')), "{rows:#?}");
+    assert!(rows.iter().all(|row| !row.contains('…')), "{rows:#?}");
 }
 
 fn is_coloured(rows: &[String]) -> bool {

@@ -6,14 +6,26 @@ use crate::program::{run, text};
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in [&[][..], &["trace"], &["replay"], &["doctor"]] {
-        for flag in ["--help", "-h"] {
+    for command in [
+        &[][..],
+        &["trace"],
+        &["snapshot"],
+        &["hosts"],
+        &["top"],
+        &["replay"],
+        &["export"],
+        &["export", "nemesis"],
+        &["doctor"],
+        &["completions"],
+        &["man"],
+    ] {
+        for (flag, example) in [("--help", "Examples:\n  "), ("-h", "Example: conntracer ")] {
             let output = run(&[command, &[flag]].concat());
             let help = text(&output.stdout);
             assert_eq!(output.status.code(), Some(0), "{command:?}");
             let usage = format!("Usage: {}", [&["conntracer"], command].concat().join(" "));
             assert!(help.contains(&usage), "{help}");
-            assert!(help.contains("Example: conntracer "), "{help}");
+            assert!(help.contains(example), "{help}");
             assert_eq!(text(&output.stderr), "");
         }
     }
@@ -22,7 +34,17 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn help_names_every_command() {
     let output = run(&["--help"]);
-    for command in ["trace", "replay", "doctor"] {
+    for command in [
+        "trace",
+        "snapshot",
+        "hosts",
+        "top",
+        "replay",
+        "export",
+        "doctor",
+        "completions",
+        "man",
+    ] {
         let line = format!("\n  {command} ");
         assert!(text(&output.stdout).contains(&line), "{command}");
     }
@@ -72,6 +94,7 @@ fn wrong_values_are_named_with_their_flags() {
         ["--outcome", "sad"],
         ["--output", "xml"],
         ["--color", "pink"],
+        ["--columns", "time,colour"],
         ["--duration", "soon"],
         ["--count", "many"],
         ["--hooks", "fast"],
@@ -90,6 +113,7 @@ fn wrong_words_are_named() {
     assert_refused(&["frobnicate"], &["frobnicate"]);
     assert_refused(&["doctor", "-o", "xml"], &["--output", "xml"]);
     assert_refused(&["doctor", "--hooks", "fast"], &["--hooks", "fast"]);
+    assert_refused(&["--self-test"], &["--self-test"]);
     assert_refused(&["replay"], &["<FILE>"]);
     assert_refused(&["replay", "x", "--duration", "1s"], &["--duration"]);
 }
@@ -99,6 +123,11 @@ fn flags_that_exclude_or_need_each_other_are_named() {
     assert_refused(&["--quiet", "--verbose"], &["--quiet", "--verbose"]);
     assert_refused(&["trace", "-q", "-v"], &["--quiet", "--verbose"]);
     assert_refused(&["--record-selected"], &["--record-selected", "--record"]);
+    assert_refused(&["--event", "state,close"], &["--event", "--states"]);
+    assert_refused(&["snapshot", "--event", "state"], &["--event", "--states"]);
+    assert_refused(&["snapshot", "--states"], &["--states"]);
+    assert_refused(&["--columns", "time", "-o", "json"], &["--columns"]);
+    assert_refused(&["hosts", "--columns", "time"], &["--columns"]);
     assert_refused(&["--port", "443", "doctor"], &["--port", "doctor"]);
 }
 

@@ -1,10 +1,11 @@
 //! How attempts and connections end.
 
 use tracer_tests::{
-    bpf::Forbids,
+    bpf::Foreign,
     cgroup::Cgroup,
+    kernel_is_at_least,
     netns::Netns,
-    on_every_rung,
+    on_every_rung, on_outer_rungs, on_rungs_of_attempts,
     peer::{self, Peer},
     record::Record,
     rung::Rung,
@@ -15,7 +16,6 @@ on_every_rung!(
     refused,
     refused_over_ipv6,
     given_up_by_the_program,
-    given_up_by_the_kernel,
     no_route,
     forbidden_by_a_cgroup_program,
     no_local_port_left,
@@ -25,6 +25,10 @@ on_every_rung!(
     killed_while_connecting,
     never_accepted,
 );
+
+on_rungs_of_attempts!(forbidden_by_a_security_module);
+
+on_outer_rungs!(given_up_by_the_kernel,);
 
 /// A port on which nobody listens.
 fn closed_port(netns: &Netns) -> u16 {
@@ -127,7 +131,7 @@ fn forbidden_by_a_cgroup_program(rung: Rung) {
     let name = format!("/conntracer-{}-{}", std::process::id(), rung as u8);
     let cgroup = Cgroup::new(&name);
     let directory = cgroup.directory();
-    let forbids = Forbids::connects(&directory);
+    let forbids = Foreign::forbid(&directory);
     let target = format!("127.0.0.1:{}", closed_port(netns));
     let words = ["--cgroup", &directory, "refused", &target];
     let (records, errno) = attempt(Tracer::shared(rung), netns, &words);
@@ -135,6 +139,19 @@ fn forbidden_by_a_cgroup_program(rung: Rung) {
     assert_eq!(errno, nix::libc::EPERM);
     assert_failed(&records, &["failed"], "denied", "EPERM");
     assert_eq!(records[0].text("remote.ip"), "127.0.0.1");
+}
+
+fn forbidden_by_a_security_module(rung: Rung) {
+    // The one that needs nobody's configuration, Landlock, forbids no connects before.
+    if !kernel_is_at_least(6, 7) {
+        return;
+    }
+    let netns = Netns::shared();
+    let target = format!("127.0.0.1:{}", closed_port(netns));
+    let (records, errno) = attempt(Tracer::shared(rung), netns, &["forbidden", &target]);
+    assert_eq!(errno, nix::libc::EACCES);
+    assert_failed(&records, &["failed"], "denied", "EACCES");
+    assert_eq!(records[0].at("remote.ip"), "127.0.0.1");
 }
 
 fn no_local_port_left(rung: Rung) {
@@ -244,12 +261,10 @@ fn never_accepted(rung: Rung) {
     let pid = server.pid();
     server.finish();
     client.finish();
-    let close = tracer.wait("close of what nobody took", |record| {
-        record.event() == "close" && record.has_port(port) && record.text("direction") == "inbound"
-    });
+    let close = tracer.event("close", port, pid);
+    assert_eq!(close.text("direction"), "inbound");
     assert_eq!(close.at("accepted"), false);
     assert_eq!(close.text("attribution"), "listener");
-    assert_eq!(close.number("process.pid"), Some(pid));
     assert_eq!(close.text("outcome"), "reset_local");
     assert_eq!(tracer.events_of(close.id()), ["close"]);
 }

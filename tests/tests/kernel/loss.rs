@@ -1,12 +1,14 @@
 //! Loss is told and accounted for, and there is none where there need not be.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 use tracer_tests::{
-    DEADLINE, bpf,
+    bpf::{self, Memory},
+    kernel_is_at_least,
     netns::Netns,
-    on_every_rung,
+    on_every_rung, on_outer_rungs,
     peer::{self, Peer},
     record::Record,
     rung::Rung,
@@ -14,16 +16,21 @@ use tracer_tests::{
 };
 
 on_every_rung!(
-    a_ring_that_is_full_is_told,
     a_flood_leaves_nothing_behind,
     many_short_connections_lose_nothing,
+);
+
+on_outer_rungs!(
+    a_ring_that_is_full_is_told,
+    memory_that_was_anothers_is_no_owner,
+    memory_that_had_a_connection_to_the_same_server,
 );
 
 fn a_ring_that_is_full_is_told(rung: Rung) {
     let netns = Netns::new();
     let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let target = format!("127.0.0.1:{}", server.port());
-    let tracer = Tracer::on(rung, &netns, &["--buffer", "4K"]);
+    let tracer = Tracer::on(rung, &netns, &["--buffer", "4K", "--quiet"]);
     tracer.signal(Signal::SIGSTOP);
     peer::run(&netns, &["flood", &target, "100"]);
     tracer.signal(Signal::SIGCONT);
@@ -40,40 +47,22 @@ fn a_ring_that_is_full_is_told(rung: Rung) {
         .filter_map(|record| record.number("lost.ring_full"))
         .sum();
     assert_eq!(finished.stop().number("kernel.lost.ring_full"), Some(told));
+    // Of loss people are told, however quiet it is.
+    for said in [
+        "records are being lost: ring_full: ".to_owned(),
+        format!("records were lost: {told} ring_full"),
+    ] {
+        assert!(finished.stderr.contains(&said), "{}", finished.stderr);
+    }
 }
 
-/// What the kernel skipped, which from 7.0 on may not be nothing (docs/coverage.md). Nothing else may
-/// be missing, and that is told by the exit code too.
-fn missed(finished: &Finished) -> u64 {
-    let stop = finished.stop();
-    let missed = stop.number("kernel.lost.hook_missed").unwrap_or_default();
-    let lost = stop.at("kernel.lost").as_object().unwrap();
-    assert!(
-        lost.keys().all(|category| category == "hook_missed"),
-        "{lost:?}"
-    );
-    assert!(missed == 0 || is_preempting(), "{missed} missed");
-    let expected = if missed == 0 { 0 } else { 3 };
-    assert_eq!(
-        finished.status.code(),
-        Some(expected),
-        "{}",
-        finished.stderr
-    );
-    missed
-}
-
-/// Whether tasks come in between where a program runs.
-fn is_preempting() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let major = release.split('.').next().unwrap();
-    major.parse::<u32>().unwrap() >= 7
-}
+/// How many connections a flood has on a machine that is not emulated.
+const WHOLE_FLOOD: u64 = 50_000;
 
 /// How many connections a flood has; an emulated machine is given fewer.
-fn flood_size() -> u64 {
+pub fn flood_size() -> u64 {
     let given = std::env::var("FLOOD").ok();
-    given.map_or(50_000, |count| count.parse().unwrap())
+    given.map_or(WHOLE_FLOOD, |count| count.parse().unwrap())
 }
 
 fn a_flood_leaves_nothing_behind(rung: Rung) {
@@ -96,21 +85,22 @@ fn a_flood_leaves_nothing_behind(rung: Rung) {
     let after = memory_after(count - count / 5);
     let (pid, inode) = (tracer.pid(), netns.inode());
     server.finish();
-    // Sockets that wait for their end are forgotten when they enter it.
-    let deadline = Instant::now() + DEADLINE;
-    while bpf::connections_of(pid, inode) > 0 {
-        assert!(Instant::now() < deadline, "the map still has connections");
-        std::thread::yield_now();
-    }
+    netns.wait_for_ends();
+    let left = bpf::connections_of(pid, inode) as u64;
     let finished = tracer.stop();
     finished.assert_totals_add_up();
     let stop = finished.stop();
-    let missed = missed(&finished);
+    let missed = finished.may_be_missing();
+    assert!(left <= missed, "{left} are left behind: {stop:?}");
     // Connect, established and two closes each; an accept may come after the end and then is none.
     assert!(stop.number("kernel.delivered").unwrap() + missed >= 4 * count);
-    // What the queue took while it was longest stays with the allocator; three hundred bytes for each
-    // connection would not pass.
-    assert!(after < before + 12 * 1024, "from {before} to {after} KiB");
+    // What the queue took while it was longest stays with the allocator, and on an emulated machine it
+    // grows long; of the whole flood three hundred bytes for each connection would not pass.
+    let slack = if count < WHOLE_FLOOD { 32 } else { 12 };
+    assert!(
+        after < before + slack * 1024,
+        "from {before} to {after} KiB"
+    );
 }
 
 fn many_short_connections_lose_nothing(rung: Rung) {
@@ -122,10 +112,11 @@ fn many_short_connections_lose_nothing(rung: Rung) {
     let target = format!("127.0.0.1:{port}");
     let client = peer::run(&netns, &["flood", &target, &COUNT.to_string()]);
     let server_pid = server.pid();
+    netns.wait_for_ends();
     let finished = tracer.stop();
     server.finish();
     finished.assert_totals_add_up();
-    let missed = usize::try_from(missed(&finished)).unwrap();
+    let missed = usize::try_from(finished.may_be_missing()).unwrap();
     let mut connections: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in &finished.records {
         connections.entry(record.id()).or_default().push(record);
@@ -138,7 +129,7 @@ fn many_short_connections_lose_nothing(rung: Rung) {
         of_it.cloned().collect::<Vec<_>>()
     };
     let (outbound, inbound) = (of("outbound"), of("inbound"));
-    let is_whole = |records: &&Vec<&Record>, pid: u64, events: &[&str]| {
+    let is_whole = |records: &[&Record], pid: u64, events: &[&str]| {
         records
             .iter()
             .map(|record| record.event())
@@ -147,20 +138,17 @@ fn many_short_connections_lose_nothing(rung: Rung) {
                 .iter()
                 .all(|record| record.number("process.pid") == Some(pid))
     };
-    let whole = outbound
-        .iter()
-        .filter(|records| is_whole(records, client, &["connect", "established", "close"]))
-        .count();
-    assert!(whole + missed >= COUNT, "{outbound:#?}");
-    // The last may end after the tracing.
-    let whole = inbound
-        .iter()
-        .filter(|records| {
-            is_whole(records, server_pid, &["accept", "close"])
-                || is_whole(records, server_pid, &["accept"])
-        })
-        .count();
-    assert!(whole + missed >= COUNT, "{inbound:#?}");
+    let assert_whole = |all: &[Vec<&Record>], is_whole: &dyn Fn(&[&Record]) -> bool| {
+        let (whole, other): (Vec<_>, Vec<_>) = all.iter().partition(|records| is_whole(records));
+        let stop = finished.stop();
+        assert!(whole.len() + missed >= COUNT, "{other:#?} {stop:#?}");
+    };
+    assert_whole(&outbound, &|records| {
+        is_whole(records, client, &["connect", "established", "close"])
+    });
+    assert_whole(&inbound, &|records| {
+        is_whole(records, server_pid, &["accept", "close"])
+    });
     // Nothing is reported twice, nor under a stranger.
     assert!(outbound.len() <= COUNT + missed && inbound.len() <= COUNT + missed);
     let is_ours = |record: &&Record| {
@@ -169,4 +157,99 @@ fn many_short_connections_lose_nothing(rung: Rung) {
     };
     let all = outbound.iter().chain(&inbound).flatten();
     assert_eq!(all.filter(|record| !is_ours(record)).count(), 0);
+}
+
+/// No hook saw the end of what a socket's memory was before. Who had that is not taken for the owner, and
+/// the end that is missing is told.
+fn memory_that_was_anothers_is_no_owner(rung: Rung) {
+    let netns = Netns::new();
+    let tracer = Tracer::on(rung, &netns, &[]);
+    let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
+    let server_port = server.port();
+    let target = format!("127.0.0.1:{server_port}");
+    let mut client = Peer::start(&netns, &["hold", &target]);
+    let port = client.port();
+    let accept = tracer.event("accept", port, server.pid());
+    Memory::of(tracer.pid(), server_port, port)
+        .from_elsewhere()
+        .put_back();
+    client.finish();
+    let close = tracer.event("close", port, server.pid());
+    server.finish();
+    assert_ne!(close.id(), accept.id());
+    assert_eq!(close.at("open_before"), true);
+    assert_eq!(close.text("attribution"), "close");
+    let finished = tracer.stop();
+    assert_one_end_is_missed(&finished);
+    let of_accepted = finished.records.iter().filter(|r| r.id() == accept.id());
+    assert_eq!(of_accepted.count(), 1);
+}
+
+fn assert_one_end_is_missed(finished: &Finished) {
+    finished.assert_totals_add_up();
+    let stop = finished.stop();
+    let missed = stop.number("kernel.lost.hook_missed");
+    // Where programs are preempted, the kernel may skip some, too.
+    if kernel_is_at_least(6, 19) {
+        assert!(missed >= Some(1), "{stop:?}");
+    } else {
+        assert_eq!(missed, Some(1), "{stop:?}");
+    }
+    assert_eq!(finished.status.code(), Some(3));
+}
+
+/// No hook saw the end of a connection, and the next one of its memory goes to the same server, as those of
+/// a busy client do: a connection of its own, and the end that is missing is told.
+fn memory_that_had_a_connection_to_the_same_server(rung: Rung) {
+    let netns = Netns::new();
+    let tracer = Tracer::on(rung, &netns, &[]);
+    let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
+    let server_port = server.port();
+    let target = format!("127.0.0.1:{server_port}");
+    let mut client = Peer::start(&netns, &["again", &target]);
+    let first = client.port();
+    tracer.event("established", first, client.pid());
+    let memory = Memory::of(tracer.pid(), first, server_port);
+    client.say("disconnect");
+    assert_eq!(client.line(), "disconnected");
+    let old = tracer.event("close", first, client.pid());
+    memory.put_back();
+    client.say("connect");
+    let second = client.port();
+    let pid = client.pid();
+    let connect = tracer.event("connect", second, pid);
+    tracer.event("established", second, pid);
+    client.finish();
+    let close = tracer.event("close", second, pid);
+    server.finish();
+    assert_ne!(connect.id(), old.id());
+    assert_eq!(close.id(), connect.id());
+    assert_one_end_is_missed(&tracer.stop());
+}
+
+/// Only hooks at cgroups can be taken away, and the lowest rung has them.
+#[test]
+fn a_hook_that_is_taken_away_is_told() {
+    let netns = Netns::new();
+    let tracer = Tracer::on(Rung::Tracepoint, &netns, &[]);
+    bpf::detach(tracer.pid(), "bind_cgroup6");
+    let loss = tracer.wait("loss", |record| record.event() == "loss");
+    assert_eq!(loss.number("lost.hook_detached"), Some(1));
+    let hooks = json!([{"name": "datagram", "via": "cgroup_skb"}]);
+    assert_eq!(
+        *loss.at("detached"),
+        json!([{"program": "bind_cgroup6", "hooks": hooks}])
+    );
+    let finished = tracer.stop();
+    finished.assert_totals_add_up();
+    assert_eq!(finished.status.code(), Some(3));
+    let told = finished.records.iter();
+    let told: u64 = told.filter_map(|r| r.number("lost.hook_detached")).sum();
+    assert_eq!(told, 1);
+    assert_eq!(
+        finished.stop().number("kernel.lost.hook_detached"),
+        Some(1),
+        "{:?}",
+        finished.stop()
+    );
 }

@@ -8,11 +8,23 @@
     reason = "a test fails where it unwraps in vain, which is what it is for"
 )]
 
+mod coverage;
+mod cross_check;
+mod datagrams;
+mod elsewhere;
 mod endings;
+mod existing;
+mod hiding;
+mod hosts;
 mod hygiene;
 mod listeners;
 mod loss;
+mod names;
 mod owners;
 mod predicates;
 mod selection;
+mod sockets;
+mod states;
+mod stress;
 mod talking;
+mod uring;

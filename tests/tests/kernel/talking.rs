@@ -4,7 +4,7 @@ use tracer_tests::{
     netns::Netns,
     on_every_rung,
     peer::{self, Peer},
-    record::Record,
+    record::{Record, events},
     rung::Rung,
     tracer::Tracer,
 };
@@ -42,10 +42,6 @@ fn talk(
     let of_server = tracer.event("close", port, server.pid());
     server.finish();
     (tracer.of(of_client.id()), tracer.of(of_server.id()))
-}
-
-fn events(records: &[Record]) -> Vec<&str> {
-    records.iter().map(Record::event).collect()
 }
 
 fn loopback_names_both_sides(rung: Rung) {

@@ -51,8 +51,50 @@ fn by_port_and_direction() {
             "--not-user",
             "0"
         ]),
-        ["connect ", "established ", "close finished"]
+        // The first is in TIME_WAIT and nobody's.
+        ["existing ", "connect ", "established ", "close finished"]
     );
+}
+
+#[test]
+fn state_changes() {
+    let states = |flags: &[&str]| kept(&[&["--event", "state"], flags].concat()).len();
+    assert_eq!(states(&[]), 6);
+    assert_eq!(states(&["--direction", "inbound"]), 4);
+    assert_eq!(states(&["--direction", "outbound"]), 2);
+    // The first of the visitor is that of whoever listens.
+    assert_eq!(states(&["--process", "nc"]), 6);
+    assert_eq!(states(&["--port", "443"]), 0);
+    assert_eq!(
+        kept(&["--port", "7001", "--not-event", "state"]),
+        ["connect ", "failed timeout"]
+    );
+}
+
+#[test]
+fn what_was_there_before() {
+    let flags = [
+        "--user",
+        "root",
+        "--not-outcome",
+        "refused",
+        "--not-event",
+        "connect",
+    ];
+    let new_only = [&flags[..], &["--new-only"]].concat();
+    let all = kept(&flags);
+    // Those that root holds, alone or not, and what waits for root to accept it.
+    assert_eq!(
+        all,
+        [
+            "existing ",
+            "existing ",
+            "existing ",
+            "update ",
+            "close finished"
+        ]
+    );
+    assert_eq!(kept(&new_only), all[3..]);
 }
 
 #[test]
@@ -71,10 +113,34 @@ fn by_process_and_event() {
 
 #[test]
 fn by_container_and_by_user_of_the_traced_host() {
-    assert_eq!(
-        kept(&["--container", "3f4e5d6c"]),
-        ["connect ", "established ", "close finished"]
-    );
+    for flags in [
+        ["--container", "3f4e5d6c"],
+        ["--container", "web"],
+        ["--container", "db,w?b"],
+        ["--pod", "web-*"],
+        ["--pod", "6f3a1c2e-8b4d"],
+        ["--namespace", "shop"],
+    ] {
+        assert_eq!(
+            kept(&flags),
+            ["connect ", "established ", "close finished"],
+            "{flags:?}"
+        );
+    }
+    for flags in [
+        ["--container", "we"],
+        ["--pod", "shop"],
+        ["--namespace", "sh"],
+    ] {
+        assert!(kept(&flags).is_empty(), "{flags:?}");
+    }
+    let connects = |more: &[&str]| kept(&[&["--event", "connect"], more].concat()).len();
+    let all = connects(&[]);
+    for flag in ["--not-container", "--not-pod", "--not-namespace"] {
+        assert_eq!(connects(&[flag, "*"]), all - 1, "{flag}");
+    }
+    let elsewhere = ["--any", "--namespace", "shop", "--port", "1"];
+    assert_eq!(connects(&elsewhere), 1, "the kernel decides nothing alone");
     assert_eq!(
         kept(&["--user", "www-data", "--event", "accept"]),
         ["accept ", "accept "]
@@ -83,5 +149,8 @@ fn by_container_and_by_user_of_the_traced_host() {
 
 #[test]
 fn as_many_as_are_asked_for() {
-    assert_eq!(kept(&["--count", "2"]), ["connect ", "established "]);
+    assert_eq!(
+        kept(&["--count", "2", "--event", "connect,established"]),
+        ["connect ", "established "]
+    );
 }

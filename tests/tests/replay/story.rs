@@ -1,9 +1,11 @@
 //! What happened on `web-1` one afternoon: something of everything.
 
 use nix::libc::{ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EPERM, ETIMEDOUT};
-use tracer_abi::{Attribution, Connection, Detail, Direction, Identity, Kind, sock_flag, tcp};
+use tracer_abi::{
+    Attribution, Connection, Detail, Direction, Identity, Kind, family, sock_flag, socket_type, tcp,
+};
 use tracer_core::fact::{
-    Account, Cgroup, Fact, Hook, Host, Networks, Process, Program, Service, Tracing,
+    Account, Cgroup, Container, Fact, Hook, Host, Networks, Pod, Process, Program, Service, Tracing,
 };
 use tracer_tests::scene::{Scene, connection, task};
 
@@ -22,6 +24,7 @@ const HERE: &str = "192.0.2.17";
 pub fn recording() -> Vec<u8> {
     let mut scene = Scene::new(&facts());
     let shell = shell();
+    already_there(&mut scene);
     short_life(&mut scene, &shell);
     attempts(&mut scene, &shell);
     let nginx = web_server(&mut scene);
@@ -30,6 +33,7 @@ pub fn recording() -> Vec<u8> {
     handed_over(&mut scene, &nginx);
     hostile(&mut scene, &shell);
     older(&mut scene);
+    every_state(&mut scene, &shell);
     scene.finish()
 }
 
@@ -71,6 +75,7 @@ fn facts() -> Vec<Fact> {
             boot_id: "01234567-89ab-cdef-0123-456789abcdef".to_owned(),
             machine_id: "0123456789abcdef0123456789abcdef".to_owned(),
         }),
+        in_shop(),
         Fact::Users(vec![
             account(0, "root"),
             account(33, "www-data"),
@@ -139,6 +144,62 @@ fn closed(old_state: u8, sent: u64, received: u64) -> Detail {
         sock_flags: sock_flag::DONE | sock_flag::DEAD,
         ..state(old_state, tcp::CLOSE)
     }
+}
+
+/// A listener and its connection, one that two processes hold, one that waits to be accepted, and
+/// what is left of one, all from before the start.
+fn already_there(scene: &mut Scene) {
+    let sshd = task(77, b"sshd", 0, SESSION);
+    let before = |scene: &mut Scene, direction, local, remote| {
+        let mut connection = connection(direction, local, remote);
+        scene.wait(1);
+        scene.open(&mut connection);
+        connection.flags |= Connection::OPEN_BEFORE | Connection::ACCEPTED;
+        connection
+    };
+    let open = Detail {
+        rtt_us: 9_000,
+        sent_bytes: 70_000,
+        received_bytes: 8_000,
+        ..state(tcp::ESTABLISHED, tcp::ESTABLISHED)
+    };
+    let far = ("203.0.113.7", 60_001);
+    let session = before(scene, Direction::UNKNOWN, (HERE, 22), far);
+    scene.report(Kind::EXISTING, &session, open);
+    let listener = before(scene, Direction::LISTENING, ("::", 22), ("::", 0));
+    scene.report(Kind::EXISTING, &listener, state(tcp::LISTEN, tcp::LISTEN));
+    let far = ("198.51.100.20", 443);
+    let shared = before(scene, Direction::UNKNOWN, (HERE, 52_000), far);
+    scene.report(Kind::EXISTING, &shared, open);
+    let left = before(scene, Direction::UNKNOWN, (HERE, 52_001), far);
+    scene.report(Kind::EXISTING, &left, state(tcp::TIME_WAIT, tcp::TIME_WAIT));
+    let mut waiting = before(
+        scene,
+        Direction::INBOUND,
+        (HERE, 22),
+        ("203.0.113.7", 60_002),
+    );
+    waiting.flags = Connection::OPEN_BEFORE;
+    scene.report(
+        Kind::EXISTING,
+        &waiting,
+        state(tcp::ESTABLISHED, tcp::ESTABLISHED),
+    );
+    scene.hold(&listener, &sshd);
+    scene.hold(&session, &sshd);
+    scene.hold(&shared, &sshd);
+    scene.hold(&shared, &task(78, b"sshd", 0, SESSION));
+    scene.surveyed();
+    scene.wait(60_000);
+    let later = Detail {
+        sent_bytes: 71_000,
+        ..open
+    };
+    scene.report(
+        Kind::UPDATE,
+        &owned(session, &sshd, Attribution::EXISTING),
+        later,
+    );
 }
 
 /// The shell is gone before the connection is, and is named all the same.
@@ -220,7 +281,7 @@ fn web_server(scene: &mut Scene) -> Identity {
     scene.wait(500);
     let mut visitor = connection(Direction::INBOUND, (HERE, 80), ("203.0.113.40", 50_312));
     scene.open(&mut visitor);
-    visitor.accepted = 1;
+    visitor.flags |= Connection::ACCEPTED;
     let visitor = owned(visitor, &nginx, Attribution::ACCEPT);
     scene.report(
         Kind::ACCEPT,
@@ -240,6 +301,23 @@ fn web_server(scene: &mut Scene) -> Identity {
     scene.report(Kind::CLOSE, &ignored, closed(tcp::LAST_ACK, 0, 0));
     scene.report(Kind::UNLISTEN, &listener, state(tcp::LISTEN, tcp::CLOSE));
     nginx
+}
+
+/// What containerd says of the container.
+fn in_shop() -> Fact {
+    let some = |text: &str| Some(text.to_owned());
+    Fact::Container(Container {
+        id: CONTAINER.to_owned(),
+        runtime: some("containerd"),
+        name: some("web"),
+        image: some("registry.example/shop/web:1.27"),
+        pod: Some(Pod {
+            uid: some(POD),
+            name: some("web-0"),
+            namespace: some("shop"),
+            container: some("web"),
+        }),
+    })
 }
 
 /// A process in a container of a pod, over IPv6.
@@ -282,7 +360,7 @@ fn handed_over(scene: &mut Scene, nginx: &Identity) {
     );
     let mut visitor = connection(Direction::INBOUND, (HERE, 443), ("203.0.113.42", 50_400));
     scene.open(&mut visitor);
-    visitor.accepted = 1;
+    visitor.flags |= Connection::ACCEPTED;
     let taken = owned(visitor, nginx, Attribution::ACCEPT);
     scene.report(
         Kind::ACCEPT,
@@ -315,6 +393,55 @@ fn hostile(scene: &mut Scene, shell: &Identity) {
     scene.report(Kind::CONNECT, &connection, state(tcp::CLOSE, tcp::SYN_SENT));
     scene.wait(1);
     fail(scene, &connection, ECONNREFUSED);
+    for (family, socket_type, protocol) in [
+        (family::PACKET, socket_type::RAW, 0x0003),
+        (family::IPV4, socket_type::RAW, 1),
+        (family::VSOCK, socket_type::STREAM, 0),
+    ] {
+        scene.wait(1);
+        scene.open_socket(&villain, family, socket_type, protocol);
+    }
+}
+
+/// A visitor and an attempt, with every state change of theirs.
+fn every_state(scene: &mut Scene, shell: &Identity) {
+    let nc = child(502, b"nc", shell);
+    scene.exec(&nc, shell, "/usr/bin/nc", &[b"nc", b"-l", b"7000"]);
+    let mut listener = connection(Direction::LISTENING, ("0.0.0.0", 7000), ("0.0.0.0", 0));
+    scene.open(&mut listener);
+    let listener = owned(listener, &nc, Attribution::LISTEN);
+    scene.report(Kind::LISTEN, &listener, state(tcp::CLOSE, tcp::LISTEN));
+    scene.wait(20);
+    let mut visitor = connection(Direction::INBOUND, (HERE, 7000), ("203.0.113.43", 50_500));
+    scene.open(&mut visitor);
+    // Nobody has taken it yet.
+    let established = state(tcp::SYN_RECV, tcp::ESTABLISHED);
+    scene.report(Kind::STATE, &visitor, established);
+    scene.wait(1);
+    visitor.flags |= Connection::ACCEPTED;
+    let visitor = owned(visitor, &nc, Attribution::ACCEPT);
+    let taken = state(tcp::ESTABLISHED, tcp::ESTABLISHED);
+    scene.report(Kind::ACCEPT, &visitor, taken);
+    for (old, new) in [
+        (tcp::ESTABLISHED, tcp::CLOSE_WAIT),
+        (tcp::CLOSE_WAIT, tcp::LAST_ACK),
+        (tcp::LAST_ACK, tcp::CLOSE),
+    ] {
+        scene.wait(2);
+        scene.report(Kind::STATE, &visitor, state(old, new));
+    }
+    scene.report(Kind::CLOSE, &visitor, closed(tcp::LAST_ACK, 5, 6));
+    scene.report(Kind::UNLISTEN, &listener, state(tcp::LISTEN, tcp::CLOSE));
+    let far = ("198.51.100.9", 7001);
+    let mut attempt = connection(Direction::OUTBOUND, (HERE, 33_700), far);
+    scene.open(&mut attempt);
+    let attempt = owned(attempt, &nc, Attribution::CONNECT);
+    let syn_sent = state(tcp::CLOSE, tcp::SYN_SENT);
+    scene.report(Kind::STATE, &attempt, syn_sent);
+    scene.report(Kind::CONNECT, &attempt, syn_sent);
+    scene.wait(90);
+    scene.report(Kind::STATE, &attempt, state(tcp::SYN_SENT, tcp::CLOSE));
+    fail(scene, &attempt, ETIMEDOUT);
 }
 
 /// A connection from before the start, of which only who closed it is known.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
 use crate::{clock::Clock, format::Format, record::Record, text::is_unsafe};
@@ -13,16 +13,21 @@ pub struct Json;
 
 impl Format for Json {
     fn write(&mut self, record: &Record, _clock: &Clock, out: &mut Vec<u8>) {
-        let before = out.len();
-        let mut serializer = Serializer::with_formatter(&mut *out, ForTerminals);
-        // Text is UTF-8 by now and keys are strings, so there is nothing that JSON cannot say; half
-        // a line must not stay in any case.
-        if record.serialize(&mut serializer).is_err() {
-            out.truncate(before);
-            return;
-        }
-        out.push(b'\n');
+        line(record, out);
     }
+}
+
+/// Appends a line of JSON.
+pub fn line(value: &impl Serialize, out: &mut Vec<u8>) {
+    let before = out.len();
+    let mut serializer = Serializer::with_formatter(&mut *out, ForTerminals);
+    // Text is UTF-8 by now and keys are strings, so there is nothing that JSON cannot say; half a
+    // line must not stay in any case.
+    if value.serialize(&mut serializer).is_err() {
+        out.truncate(before);
+        return;
+    }
+    out.push(b'\n');
 }
 
 /// Escapes what JSON may leave as it is and a terminal would obey: a stream is looked at, too.

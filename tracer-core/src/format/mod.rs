@@ -1,11 +1,26 @@
 //! Records as they are shown.
 
 mod columns;
+mod csv;
+pub(crate) mod cut;
+mod ecs;
+mod flow;
+pub mod hosts;
 mod json;
-mod table;
+mod machine;
+pub mod nemesis;
+mod object;
+mod ocsf;
+pub(crate) mod quantity;
+pub(crate) mod table;
 
 pub use self::{
+    columns::Choice,
+    csv::Csv,
+    ecs::Ecs,
     json::Json,
+    nemesis::Nemesis,
+    ocsf::Ocsf,
     table::{Layout, Table},
 };
 use crate::{clock::Clock, record::Record};
@@ -14,4 +29,7 @@ use crate::{clock::Clock, record::Record};
 pub trait Format {
     /// Appends one record, complete with its line end.
     fn write(&mut self, record: &Record, clock: &Clock, out: &mut Vec<u8>);
+
+    /// Appends what it kept back: no record follows.
+    fn end(&mut self, _out: &mut Vec<u8>) {}
 }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::is_false;
-use crate::{cgroup::Container, process};
+use crate::{
+    container::{Container, Pod},
+    executable::Flags,
+    process,
+};
 
 /// Who used a socket: the fields that name the owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,12 +61,15 @@ pub struct Process {
     /// Who started it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
-    /// The executable has no name in any file system.
-    #[serde(skip_serializing_if = "is_false")]
-    pub exe_deleted: bool,
-    /// The executable never had one: it is an anonymous file.
-    #[serde(skip_serializing_if = "is_false")]
-    pub exe_memfd: bool,
+    /// What is odd about the executable.
+    #[serde(flatten)]
+    pub flags: Flags,
+    /// SHA-256 of the executable, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_hashed: Option<&'static str>,
     /// What names it on this boot.
     #[serde(skip)]
     pub key: process::Key,
@@ -84,6 +91,16 @@ pub struct Parent {
     pub args: Option<Vec<String>>,
     /// When it was started.
     pub start_time: String,
+}
+
+/// One of several processes that hold a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
 }
 
 /// An ancestor of a process.
@@ -109,7 +126,7 @@ pub struct User {
     pub name: Option<String>,
     /// Where the name is from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name_from: Option<&'static str>,
+    pub name_from: Option<NameFrom>,
     /// Real group id.
     pub gid: u32,
     /// Effective user id, where that is another.
@@ -126,6 +143,16 @@ pub struct User {
     pub session: Option<u32>,
 }
 
+/// Whose accounts name a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameFrom {
+    /// The host's.
+    Host,
+    /// Those of the root that the process has, which is not the host's.
+    Container,
+}
+
 /// A cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cgroup {
@@ -134,11 +161,4 @@ pub struct Cgroup {
     /// Path in its hierarchy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-}
-
-/// A Kubernetes pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pod {
-    /// Its UID.
-    pub uid: String,
 }

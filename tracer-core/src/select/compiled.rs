@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::Ipv6Net;
 use tracer_abi::{
-    Address, Connection, Identity, Predicates, Selection, Sets, identity_flag, net_bit, satisfied,
+    Address, Identity, Predicates, Selection, Sets, Subject, identity_flag, net_bit, satisfied,
 };
 
 use super::{Ports, Term, Test};
@@ -16,8 +16,6 @@ use crate::{
     cgroup::Cgroups,
     scope::{Scopes, longest, mapped},
 };
-
-const IPPROTO_TCP: u32 = 6;
 
 /// The tests that the kernel can decide, as tables.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +73,11 @@ impl Compiled {
                 let known = self.ports.entry(bit).or_default();
                 known.0.extend(ports.0.iter().cloned());
             }
-            Test::Protocol(protocols) => self
-                .numbers
-                .extend(protocols.iter().map(|protocol| (bit, protocol.number()))),
+            Test::Protocol(protocols) => self.numbers.extend(
+                protocols
+                    .iter()
+                    .map(|protocol| (bit, u32::from(protocol.number()))),
+            ),
             Test::User(numbers) | Test::Login(numbers) | Test::Netns(numbers) => self
                 .numbers
                 .extend(numbers.iter().map(|number| (bit, *number))),
@@ -90,7 +90,9 @@ impl Compiled {
             | Test::Process(_)
             | Test::Exe(_)
             | Test::Direction(_)
-            | Test::Container(_) => {}
+            | Test::Container(_)
+            | Test::Pod(_)
+            | Test::Namespace(_) => {}
         }
     }
 
@@ -100,14 +102,14 @@ impl Compiled {
         self.selection.used != 0
     }
 
-    /// Whether the kernel's tests keep the connection, by the code that the kernel runs.
+    /// Whether the kernel's tests keep it, by the code that the kernel runs.
     #[must_use]
-    pub fn keeps(&self, connection: &Connection, cgroups: &Cgroups) -> bool {
+    pub fn keeps(&self, subject: Subject<'_>, cgroups: &Cgroups) -> bool {
         let sets = Tables {
             compiled: self,
             cgroups,
         };
-        let satisfied = satisfied(self.selection.used, IPPROTO_TCP, connection, &sets);
+        let satisfied = satisfied(self.selection.used, subject, &sets);
         self.selection.matches(satisfied)
     }
 
@@ -204,9 +206,10 @@ mod tests {
 
     use ipnet::IpNet;
     use proptest::prelude::*;
+    use tracer_abi::Connection;
 
     use super::*;
-    use crate::{fact::Networks, select::Protocol};
+    use crate::{fact::Networks, protocol::Protocol};
 
     fn term(test: Test, is_negated: bool) -> Term {
         Term { test, is_negated }
@@ -246,7 +249,9 @@ mod tests {
             Test::RemotePort(ports) => ports.contains(connection.remote_port),
             Test::Remote(networks) => networks.iter().any(contains),
             Test::External => scopes.of(ip) == crate::scope::Scope::External,
-            Test::Protocol(protocols) => protocols.contains(&Protocol::Tcp),
+            Test::Protocol(protocols) => protocols
+                .iter()
+                .any(|protocol| protocol.number() == connection.protocol),
             Test::User(users) => users.contains(&connection.owner.uid),
             Test::Login(users) => users.contains(&connection.owner.auid),
             Test::Cgroup(prefixes) => cgroups()
@@ -329,7 +334,7 @@ mod tests {
             } else {
                 verdicts.all(|holds| holds)
             };
-            prop_assert_eq!(compiled.keeps(&connection, &cgroups()), expected);
+            prop_assert_eq!(compiled.keeps(Subject::from(&connection), &cgroups()), expected);
         }
     }
 }

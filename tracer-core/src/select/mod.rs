@@ -10,12 +10,13 @@ mod ports;
 use std::{collections::BTreeMap, fmt};
 
 use ipnet::IpNet;
-use tracer_abi::{Connection, Predicates};
+use tracer_abi::{Predicates, Subject as RawSubject};
 
 pub use self::{compiled::Compiled, ports::Ports};
 use crate::{
     cgroup::Cgroups,
     outcome::Outcome,
+    protocol::Protocol,
     record::{Direction, Event, Filter, Owner},
     scope::Scopes,
 };
@@ -51,37 +52,12 @@ pub enum Test {
     Exe(Vec<glob::Pattern>),
     /// `--direction`
     Direction(Vec<Direction>),
-    /// `--container`: beginnings of ids.
-    Container(Vec<String>),
-}
-
-/// A protocol that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-}
-
-impl Protocol {
-    /// Its number on the wire.
-    #[must_use]
-    pub fn number(self) -> u32 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-        }
-    }
-
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
+    /// `--container`: patterns of names, or beginnings of ids.
+    Container(Vec<glob::Pattern>),
+    /// `--pod`: patterns of names, or beginnings of UIDs.
+    Pod(Vec<glob::Pattern>),
+    /// `--namespace`: patterns of the names of Kubernetes namespaces.
+    Namespace(Vec<glob::Pattern>),
 }
 
 /// A test or its opposite.
@@ -113,8 +89,8 @@ pub struct Selection {
 /// What a test looks at.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The connection as the kernel has it.
-    pub connection: &'a Connection,
+    /// What the kernel half looks at.
+    pub raw: RawSubject<'a>,
     /// Its owner, where one is known.
     pub owner: Option<&'a Owner>,
     /// Its direction, where it is known.
@@ -140,7 +116,9 @@ impl Test {
             | Self::Process(_)
             | Self::Exe(_)
             | Self::Direction(_)
-            | Self::Container(_) => None,
+            | Self::Container(_)
+            | Self::Pod(_)
+            | Self::Namespace(_) => None,
         }
     }
 
@@ -163,6 +141,8 @@ impl Test {
             Self::Exe(_) => "exe",
             Self::Direction(_) => "direction",
             Self::Container(_) => "container",
+            Self::Pod(_) => "pod",
+            Self::Namespace(_) => "namespace",
         }
     }
 
@@ -178,8 +158,11 @@ impl Test {
             | Self::Login(numbers)
             | Self::Netns(numbers)
             | Self::Pid(numbers) => strings(numbers),
-            Self::Cgroup(texts) | Self::Process(texts) | Self::Container(texts) => texts.clone(),
-            Self::Exe(patterns) => strings(patterns),
+            Self::Cgroup(texts) | Self::Process(texts) => texts.clone(),
+            Self::Exe(patterns)
+            | Self::Container(patterns)
+            | Self::Pod(patterns)
+            | Self::Namespace(patterns) => strings(patterns),
             Self::Direction(directions) => directions.iter().map(|d| d.word().to_owned()).collect(),
         }
     }
@@ -194,15 +177,26 @@ impl Test {
                     *name == owner.process.name || Some(name.as_str()) == file_name(owner)
                 })
             }),
-            Self::Exe(patterns) => owner
-                .and_then(|owner| owner.process.exe.as_deref())
-                .is_some_and(|exe| patterns.iter().any(|pattern| pattern.matches(exe))),
+            Self::Exe(patterns) => {
+                is_called(patterns, owner.and_then(|owner| owner.process.exe.as_ref()))
+            }
             Self::Direction(directions) => subject
                 .direction
                 .is_some_and(|direction| directions.contains(&direction)),
-            Self::Container(ids) => owner
+            Self::Container(patterns) => owner
                 .and_then(|owner| owner.container.as_ref())
-                .is_some_and(|container| ids.iter().any(|id| container.id.starts_with(id))),
+                .is_some_and(|container| {
+                    begins(patterns, &container.id) || is_called(patterns, container.name.as_ref())
+                }),
+            Self::Pod(patterns) => owner
+                .and_then(|owner| owner.pod.as_ref())
+                .is_some_and(|pod| {
+                    begins(patterns, &pod.uid) || is_called(patterns, pod.name.as_ref())
+                }),
+            Self::Namespace(patterns) => {
+                let pod = owner.and_then(|owner| owner.pod.as_ref());
+                is_called(patterns, pod.and_then(|pod| pod.namespace.as_ref()))
+            }
             // Decided with the kernel's tables.
             Self::Port(_)
             | Self::LocalPort(_)
@@ -216,6 +210,18 @@ impl Test {
             | Self::Netns(_) => false,
         }
     }
+}
+
+/// Whether a name is known, and one of those that are asked for.
+fn is_called(patterns: &[glob::Pattern], name: Option<&String>) -> bool {
+    name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+}
+
+/// Whether an id begins with one of those that are asked for.
+fn begins(patterns: &[glob::Pattern], id: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| id.starts_with(pattern.as_str()))
 }
 
 fn file_name(owner: &Owner) -> Option<&str> {
@@ -252,7 +258,7 @@ impl Selection {
         cgroups: &Cgroups,
         subject: Subject<'_>,
     ) -> bool {
-        let kernel_keeps = compiled.keeps(subject.connection, cgroups);
+        let kernel_keeps = compiled.keeps(subject.raw, cgroups);
         let mut of_user_space = self
             .terms
             .iter()

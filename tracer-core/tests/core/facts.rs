@@ -1,12 +1,17 @@
 //! Facts and counters, of the world that the frames are of.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option::of, prelude::*};
 use tracer_core::{
     clock::Anchor,
-    fact::{Account, Cgroup, Fact, Hook, Host, Networks, Process, Program, Service, Tracing},
+    fact::{
+        Account, Cgroup, Container, CrossCheck, Detached, Ends, Executable, Fact, Hash, Hidden,
+        Holder, Hook, Host, Listed, Networks, Pod, Process, Program, Resident, Service, Source,
+        Tracing,
+    },
+    protocol::Protocol,
     totals::{Counters, Counts},
 };
 
@@ -24,6 +29,7 @@ pub fn any_fact() -> impl Strategy<Value = Fact> {
         }),
         anchor().prop_map(Fact::Clock),
         tracing().prop_map(Fact::Tracing),
+        detached().prop_map(Fact::Detached),
         vec((0_u32..4, any::<String>()), 0..4).prop_map(|accounts| {
             let accounts = accounts.into_iter();
             Fact::Users(accounts.map(|(uid, name)| Account { uid, name }).collect())
@@ -35,7 +41,48 @@ pub fn any_fact() -> impl Strategy<Value = Fact> {
         process().prop_map(Fact::Process),
         (number(), any::<bool>(), any::<String>())
             .prop_map(|(id, is_v1, path)| Fact::Cgroup(Cgroup { id, is_v1, path })),
+        container().prop_map(Fact::Container),
+        (process(), number(), any::<bool>(), of(any::<String>())).prop_map(
+            |(process, cgroup, is_v1, name)| {
+                Fact::Resident(Resident {
+                    pid: process.pid,
+                    start_ticks: process.start_ticks,
+                    cgroup,
+                    is_v1,
+                    uid: process.parent,
+                    name,
+                })
+            }
+        ),
+        (process(), number(), hash()).prop_map(|(process, exec_id, hash)| {
+            Fact::Executable(Executable {
+                pid: process.pid,
+                start_ticks: process.start_ticks,
+                exec_id,
+                path: process.exe,
+                hash,
+            })
+        }),
+        cross_check().prop_map(Fact::CrossCheck),
     ]
+}
+
+fn container() -> impl Strategy<Value = Container> {
+    let pod = any::<[Option<String>; 4]>().prop_map(|[uid, name, namespace, container]| Pod {
+        uid,
+        name,
+        namespace,
+        container,
+    });
+    (any::<String>(), any::<[Option<String>; 3]>(), of(pod)).prop_map(
+        |(id, [runtime, name, image], pod)| Container {
+            id,
+            runtime,
+            name,
+            image,
+            pod,
+        },
+    )
 }
 
 pub fn anchor() -> impl Strategy<Value = Anchor> {
@@ -69,6 +116,16 @@ fn tracing() -> impl Strategy<Value = Tracing> {
         })
 }
 
+fn detached() -> impl Strategy<Value = Detached> {
+    (any::<String>(), vec(any::<[String; 2]>(), 0..3)).prop_map(|(program, hooks)| {
+        let hooks = hooks.into_iter();
+        Detached {
+            program,
+            hooks: hooks.map(|[name, via]| Hook { name, via }).collect(),
+        }
+    })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     (0_u16..3, "(tcp|udp)", any::<String>()).prop_map(|(port, protocol, name)| Service {
         port,
@@ -89,7 +146,7 @@ fn process() -> impl Strategy<Value = Process> {
         number(),
         pid(),
         any::<[String; 3]>(),
-        prop::option::of(vec(any::<String>(), 0..3)),
+        of(vec(any::<String>(), 0..3)),
         any::<[bool; 2]>(),
     )
         .prop_map(
@@ -109,6 +166,74 @@ fn process() -> impl Strategy<Value = Process> {
         )
 }
 
+fn hash() -> impl Strategy<Value = Hash> {
+    prop_oneof![
+        any::<String>().prop_map(Hash::Sha256),
+        Just(Hash::TooLarge),
+        Just(Hash::Changed),
+        Just(Hash::Unreadable),
+    ]
+}
+
+fn cross_check() -> impl Strategy<Value = CrossCheck> {
+    (
+        time(),
+        vec(hidden(), 0..3),
+        vec(any::<String>(), 0..2),
+        any::<[u64; 2]>(),
+    )
+        .prop_map(
+            |(time_ns, hidden, not_compared, [namespaces, sockets])| CrossCheck {
+                time_ns,
+                namespaces,
+                sockets,
+                hidden,
+                not_compared,
+            },
+        )
+}
+
+fn hidden() -> impl Strategy<Value = Hidden> {
+    let source = prop_oneof![
+        Just(Source::Iterator),
+        Just(Source::SockDiag),
+        Just(Source::ProcNet)
+    ];
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+    let end = || (any::<IpAddr>(), 0_u16..4).prop_map(SocketAddr::from);
+    let ends = (0_u32..3, protocol, end(), of(end()))
+        .prop_map(|(netns, protocol, local, remote)| Ends::new(netns, protocol, local, remote));
+    (ends, vec(source, 0..3), any::<u64>(), vec(listed(), 0..3)).prop_map(
+        |(ends, from, missing, sockets)| Hidden {
+            ends,
+            from,
+            missing,
+            sockets,
+        },
+    )
+}
+
+fn listed() -> impl Strategy<Value = Listed> {
+    let holder = (pid(), number(), any::<u32>()).prop_map(|(pid, start_ticks, uid)| Holder {
+        pid,
+        start_ticks,
+        uid,
+        ..Holder::default()
+    });
+    (
+        0_u8..14,
+        of(any::<u32>()),
+        of(any::<u64>()),
+        vec(holder, 0..3),
+    )
+        .prop_map(|(state, uid, inode, holders)| Listed {
+            state,
+            uid,
+            inode,
+            holders,
+        })
+}
+
 pub fn any_counters() -> impl Strategy<Value = Counters> {
     (counts(), counts()).prop_map(|(connections, processes)| Counters {
         connections,
@@ -117,13 +242,14 @@ pub fn any_counters() -> impl Strategy<Value = Counters> {
 }
 
 fn counts() -> impl Strategy<Value = Counts> {
-    prop::array::uniform8(number()).prop_map(
+    prop::array::uniform9(number()).prop_map(
         |[
             seen,
             selected_out,
             ring_full,
             map_full,
             hook_missed,
+            hook_detached,
             received,
             output,
             own,
@@ -133,6 +259,7 @@ fn counts() -> impl Strategy<Value = Counts> {
             ring_full,
             map_full,
             hook_missed,
+            hook_detached,
             received,
             output,
             own,

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use tracer_abi::{
-    Address, CgroupFrame, Connection, ConnectionFrame, Detail, ExecFrame, ExitFrame, ForkFrame,
-    Header, Identity, Kind, Name,
+    Address, CgroupFrame, Connection, ConnectionFrame, DestinationFrame, Detail, Direction,
+    ExecFrame, ExitFrame, ForkFrame, Header, Identity, Kind, Name, Protocol, SocketFrame, family,
+    tcp,
 };
 use tracer_core::clock::NS_PER_TICK;
 use zerocopy::{Immutable, IntoBytes};
@@ -27,6 +28,19 @@ pub fn of_connection(kind: u16, time_ns: u64, connection: Connection, detail: De
         header: header::<ConnectionFrame>(kind, time_ns, 0),
         connection,
         detail,
+    };
+    bytes(&frame, &[])
+}
+
+/// That a connection also has the destination that it has itself.
+pub fn of_destination(kind: u16, time_ns: u64, connection: &Connection) -> Vec<u8> {
+    let frame = DestinationFrame {
+        header: header::<DestinationFrame>(kind, time_ns, 0),
+        opened_ns: connection.opened_ns,
+        opened_cpu: connection.opened_cpu,
+        port: connection.remote_port,
+        reserved: 0,
+        address: connection.remote,
     };
     bytes(&frame, &[])
 }
@@ -72,6 +86,11 @@ pub fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         6 => connection_frame(),
         1 => (exec_fixed(), texts(), texts())
             .prop_map(|(fixed, components, args)| of_exec(fixed, &components, &args)),
+        1 => socket_frame(),
+        1 => (Kind::REQUESTED..=Kind::TRANSLATED, time(), connection())
+            .prop_map(|(kind, time, connection)| of_destination(kind, time, &connection))
+            // All of them side by side are more than the stack of a test has room for.
+            .boxed(),
         1 => fork_frame(),
         1 => exit_frame(),
         1 => (time(), number(), 0_u32..2, "(/[a-z0-9.-]{1,8}){1,4}")
@@ -81,8 +100,68 @@ pub fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 
 pub fn connection_frame() -> impl Strategy<Value = Vec<u8>> {
     let detail = any::<[u8; size_of::<Detail>()]>().prop_map(|bytes| zerocopy::transmute!(bytes));
-    (Kind::CONNECT..=Kind::UNLISTEN, time(), connection(), detail)
-        .prop_map(|(kind, time, connection, detail)| of_connection(kind, time, connection, detail))
+    let kind = prop_oneof![4 => Kind::CONNECT..=Kind::UNLISTEN, 1 => Just(Kind::STATE)];
+    (kind, time(), connection(), detail).prop_map(|(kind, time, connection, detail)| {
+        let (connection, detail) = if kind == Kind::STATE {
+            changed(connection, detail)
+        } else {
+            (connection, detail)
+        };
+        of_connection(kind, time, connection, detail)
+    })
+}
+
+/// The same as a connection whose state has changed: one of TCP, and no listener.
+fn changed(connection: Connection, detail: Detail) -> (Connection, Detail) {
+    let old = detail.old_state % tcp::CLOSING;
+    let connection = Connection {
+        protocol: Protocol::TCP,
+        direction: connection.direction % Direction::LISTENING,
+        ..connection
+    };
+    let detail = Detail {
+        old_state: old + 1,
+        new_state: (old + 1) % tcp::CLOSING + 1,
+        ..detail
+    };
+    (connection, detail)
+}
+
+fn socket_frame() -> impl Strategy<Value = Vec<u8>> {
+    let families = [
+        family::IPV4,
+        family::IPV6,
+        family::PACKET,
+        family::VSOCK,
+        family::XDP,
+    ];
+    (
+        time(),
+        identity(),
+        1_u32..4,
+        prop::sample::select(families.to_vec()),
+        any::<u16>(),
+        0_u32..300,
+        number(),
+    )
+        .prop_map(
+            |(time_ns, owner, netns, family, socket_type, protocol, inode)| {
+                let frame = SocketFrame {
+                    header: header::<SocketFrame>(Kind::SOCKET, time_ns, 0),
+                    owner: Identity {
+                        tgid: owner.tgid.max(1),
+                        ..owner
+                    },
+                    inode,
+                    netns,
+                    protocol,
+                    family,
+                    socket_type,
+                    reserved: 0,
+                };
+                bytes(&frame, &[])
+            },
+        )
 }
 
 /// Bytes without a zero: components of a path, or arguments.
@@ -160,7 +239,7 @@ fn connection() -> impl Strategy<Value = Connection> {
         (address(), 0_u16..3),
         (address(), 0_u16..3),
         0_u8..6,
-        (0_u8..2, 0_u8..2, any::<u8>()),
+        (prop_oneof![Just(6_u8), Just(17)], 0_u8..2, any::<u8>()),
         identity(),
     )
         .prop_map(
@@ -175,7 +254,7 @@ fn connection() -> impl Strategy<Value = Connection> {
                 remote: remote.0,
                 remote_port: remote.1,
                 attribution,
-                accepted: flags.0,
+                protocol: flags.0,
                 selected: flags.1,
                 flags: flags.2,
                 owner,

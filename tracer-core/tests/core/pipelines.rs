@@ -7,7 +7,7 @@ use tracer_core::{
     clock::{Anchor, Clock},
     decode::{decode, kind_of},
     fact::{self, Fact, Question},
-    format::{Format, Json},
+    format::{Format, Json, Layout, Table},
     outcome::Outcome,
     pipeline::{Pipeline, is_of_processes},
     record::{Event, Record, Stop},
@@ -50,7 +50,7 @@ fn selection() -> impl Strategy<Value = Selection> {
     (
         vec(term, 0..3),
         any::<bool>(),
-        prop::sample::subsequence(Event::OF_CONNECTIONS.to_vec(), 0..3),
+        prop::sample::subsequence(Event::SELECTABLE.to_vec(), 0..3),
         prop::sample::subsequence(Outcome::ALL.to_vec(), 0..2),
     )
         .prop_map(|(terms, any, events, not_outcomes)| Selection {
@@ -64,7 +64,7 @@ fn selection() -> impl Strategy<Value = Selection> {
 
 /// A run from its first record to its last.
 #[derive(Clone, Debug)]
-struct Run {
+pub struct Run {
     selection: Selection,
     anchor: Anchor,
     count: Option<u64>,
@@ -73,7 +73,7 @@ struct Run {
     stop_ns: u64,
 }
 
-fn run() -> impl Strategy<Value = Run> {
+pub fn run() -> impl Strategy<Value = Run> {
     (
         selection(),
         anchor(),
@@ -96,7 +96,7 @@ fn run() -> impl Strategy<Value = Run> {
 
 impl Run {
     /// Its records. What there is to ask is answered, as in a run on a machine.
-    fn records(&self) -> Vec<Record> {
+    pub fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         let mut pipeline = Pipeline::new(self.selection.clone(), false, self.anchor.clone())
             .limited_to(self.count);
@@ -121,6 +121,16 @@ impl Run {
         }
         pipeline.stop(self.stop_ns, &mut records);
         records
+    }
+
+    /// How many sockets its last cross-check found.
+    fn hidden(&self) -> u64 {
+        let mut checks = self.inputs.iter().filter_map(|input| match input {
+            Input::Fact(Fact::CrossCheck(check)) => Some(&check.hidden),
+            _ => None,
+        });
+        let sockets = checks.next_back().into_iter().flatten();
+        sockets.map(|hidden| hidden.sockets.len() as u64).sum()
     }
 
     /// How many of its frames about connections, or about processes, decode, and how many do not.
@@ -152,7 +162,37 @@ fn answer(question: Question) -> Fact {
         Question::Cgroup { id, is_v1 } => Fact::Cgroup(fact::Cgroup {
             id,
             is_v1,
-            path: format!("/system.slice/{id}.service"),
+            path: format!("/kubepods/burstable/{id:064x}"),
+        }),
+        Question::Container { cgroup } => Fact::Container(fact::Container {
+            id: cgroup.rsplit('/').next().unwrap_or_default().to_owned(),
+            name: Some("web".to_owned()),
+            ..fact::Container::default()
+        }),
+        Question::Resident {
+            pid,
+            start_ticks,
+            cgroup,
+            is_v1,
+            uid,
+        } => Fact::Resident(fact::Resident {
+            pid,
+            start_ticks,
+            cgroup,
+            is_v1,
+            uid,
+            name: Some(format!("u{uid}")),
+        }),
+        Question::Executable {
+            pid,
+            start_ticks,
+            exec_id,
+        } => Fact::Executable(fact::Executable {
+            pid,
+            start_ticks,
+            exec_id,
+            path: String::new(),
+            hash: fact::Hash::Unreadable,
         }),
         Question::Namespace { netns, .. } => Fact::Addresses(vec![Ipv4Addr::from(netns).into()]),
     }
@@ -165,11 +205,11 @@ fn stop_of(records: &[Record]) -> Option<&Stop> {
     }
 }
 
-fn connections_in(records: &[Record]) -> u64 {
-    let connections = records
+fn selectable_in(records: &[Record]) -> u64 {
+    let selectable = records
         .iter()
-        .filter(|r| matches!(r, Record::Connection(_)));
-    connections.map(|_| 1).sum()
+        .filter(|r| matches!(r, Record::Connection(_) | Record::Socket(_)));
+    selectable.map(|_| 1).sum()
 }
 
 fn json(records: &[Record], anchor: &Anchor) -> Vec<u8> {
@@ -179,6 +219,59 @@ fn json(records: &[Record], anchor: &Anchor) -> Vec<u8> {
         Json.write(record, &clock, &mut bytes);
     }
     bytes
+}
+
+/// What was taken away is named in the record of the loss, and in no later one.
+#[test]
+fn a_hook_that_is_taken_away_is_named_once() {
+    let mut records = Vec::new();
+    let anchor = Anchor {
+        boot_ns: 0,
+        utc_ns: 0,
+        offset_s: 0,
+        zone: "UTC".to_owned(),
+    };
+    let mut pipeline = Pipeline::new(Selection::default(), false, anchor.clone());
+    pipeline.start(0, &mut records);
+    let detached = fact::Detached {
+        program: "datagram_egress".to_owned(),
+        hooks: vec![fact::Hook {
+            name: "datagram".to_owned(),
+            via: "cgroup_skb".to_owned(),
+        }],
+    };
+    pipeline.learn(&Fact::Detached(detached.clone()), &mut records);
+    let mut counters = Counters::default();
+    counters.connections.hook_detached = 1;
+    pipeline.count(1, counters, &mut records);
+    counters.connections.hook_missed = 1;
+    pipeline.count(2, counters, &mut records);
+    let losses = records.iter().filter_map(|record| match record {
+        Record::Loss(loss) => Some(&loss.detached),
+        _ => None,
+    });
+    assert_eq!(losses.collect::<Vec<_>>(), [&vec![detached], &Vec::new()]);
+    let mut text = Vec::new();
+    let mut table = Table::new(Layout {
+        width: None,
+        is_coloured: false,
+        is_wide: false,
+    });
+    table.write(&records[1], &Clock::new(anchor.clone()), &mut text);
+    let text = String::from_utf8_lossy(&text);
+    let told = "1 hook_detached, taken away: datagram_egress of datagram through cgroup_skb\n";
+    assert!(text.ends_with(told), "{text}");
+    let lines = json(&records, &anchor);
+    let line = lines.split(|byte| *byte == b'\n').nth(1);
+    let first: serde_json::Value =
+        serde_json::from_slice(line.unwrap_or_default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        first["detached"],
+        serde_json::json!([{
+            "program": "datagram_egress",
+            "hooks": [{"name": "datagram", "via": "cgroup_skb"}],
+        }])
+    );
 }
 
 proptest! {
@@ -198,7 +291,10 @@ proptest! {
         let output = &stop.output;
         prop_assert_eq!(output.delivered + output.derived, output.suppressed + output.written);
         prop_assert_eq!(output.written, stop.head.seq);
-        prop_assert_eq!(output.written, output.derived + connections_in(&records));
+        prop_assert_eq!(output.written, records.len() as u64);
+        // Made in user space are those that cannot be selected, and of sockets those that only others list.
+        let of_the_run = output.written - selectable_in(&records);
+        prop_assert!((of_the_run..=of_the_run + run.hidden()).contains(&output.derived));
         let connections = (stop.kernel.delivered, stop.kernel.undecodable);
         prop_assert_eq!(connections, run.frames(false));
         let processes = (stop.processes.delivered, stop.processes.undecodable);
@@ -207,7 +303,7 @@ proptest! {
 
     #[test]
     fn no_more_connections_are_written_than_were_asked_for(run in run()) {
-        let written = connections_in(&run.records());
+        let written = selectable_in(&run.records());
         prop_assert!(run.count.is_none_or(|count| written <= count));
     }
 

@@ -1,9 +1,7 @@
 //! A recording says the same however its bytes arrive, and no bytes harm its reader.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
-use tracer_core::recording::{
-    Entry, Header, MAGIC, ReadError, Reader, Recorded, write_entry, write_header,
-};
+use tracer_core::recording::{Entry, Header, MAGIC, ReadError, Reader, Recorded, Writer};
 
 use crate::{
     facts::{anchor, any_counters, any_fact},
@@ -35,13 +33,20 @@ fn read_into<'a>(
         if said.header.is_none() {
             said.header = reader.header()?;
         }
-        if said.header.is_some() {
-            while let Some(entry) = reader.entry()? {
-                said.entries.push(format!("{entry:?}"));
-            }
+        read_entries(said, &mut reader)?;
+    }
+    reader.end();
+    read_entries(said, &mut reader)?;
+    reader.finish()
+}
+
+fn read_entries(said: &mut Said, reader: &mut Reader) -> Result<(), ReadError> {
+    if said.header.is_some() {
+        while let Some(entry) = reader.entry()? {
+            said.entries.push(format!("{entry:?}"));
         }
     }
-    reader.finish()
+    Ok(())
 }
 
 /// The bytes in pieces that end at the cuts.
@@ -99,27 +104,32 @@ fn header() -> impl Strategy<Value = Header> {
     })
 }
 
-fn written(header: &Header, inputs: &[Input]) -> serde_json::Result<Vec<u8>> {
+/// A recording in pieces of `piece` entries, each with its hash.
+fn written(header: &Header, inputs: &[Input], piece: usize) -> serde_json::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write_header(header, &mut bytes)?;
-    for input in inputs {
-        write_entry(&input.entry(), &mut bytes)?;
+    let mut writer = Writer::begin(header, &mut bytes)?;
+    for inputs in inputs.chunks(piece) {
+        for input in inputs {
+            writer.entry(&input.entry(), &mut bytes)?;
+        }
+        writer.seal(&mut bytes);
     }
     Ok(bytes)
 }
 
 /// A well-formed recording.
 fn recording() -> impl Strategy<Value = Vec<u8>> {
-    (header(), vec(input(), 0..8)).prop_filter_map("JSON says it all", |(header, inputs)| {
-        written(&header, &inputs).ok()
-    })
+    (header(), vec(input(), 0..8), 1_usize..4)
+        .prop_filter_map("JSON says it all", |(header, inputs, piece)| {
+            written(&header, &inputs, piece).ok()
+        })
 }
 
 /// Any bytes, behind as much of the beginning of a recording as it takes to be read on.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let bytes = vec(any::<u8>(), 0..200);
     let entries = vec(
-        ("[FfCSEx]", 0_u32..12, vec(any::<u8>(), 0..12))
+        ("[FfCSEx#]", 0_u32..12, vec(any::<u8>(), 0..12))
             .prop_map(|(kind, len, bytes)| [kind.as_bytes(), &len.to_le_bytes(), &bytes].concat()),
         0..6,
     );
@@ -154,9 +164,18 @@ proptest! {
     }
 
     #[test]
-    fn what_was_written_is_read_back(header in header(), inputs in vec(input(), 0..8)) {
-        let bytes = written(&header, &inputs)?;
-        let mut reader = Reader::default();
+    fn what_was_written_is_read_back(
+        header in header(),
+        inputs in vec(input(), 0..8),
+        piece in 1_usize..4,
+        is_trusting in any::<bool>(),
+    ) {
+        let bytes = written(&header, &inputs, piece)?;
+        let mut reader = if is_trusting {
+            Reader::trusting()
+        } else {
+            Reader::default()
+        };
         reader.feed(&bytes);
         prop_assert_eq!(reader.header()?, Some(header));
         for input in &inputs {
@@ -167,20 +186,81 @@ proptest! {
     }
 
     #[test]
+    fn no_byte_can_be_changed(
+        header in header(),
+        inputs in vec(input(), 0..8),
+        piece in 1_usize..4,
+        at in any::<Index>(),
+        change in 1_u8..,
+    ) {
+        let mut bytes = written(&header, &inputs, piece)?;
+        let whole = read([bytes.as_slice()]);
+        let at = at.index(bytes.len());
+        bytes[at] ^= change;
+        let said = read([bytes.as_slice()]);
+        prop_assert!(said.error.is_some());
+        prop_assert!(said.header.is_none() || said.header == whole.header || said.entries.is_empty());
+        // A length that was changed may leave the end of the recording without a hash, so what was
+        // changed may be shown with it, as the end of one that was cut off; it is said from where on
+        // nothing is proven.
+        let unproven = match said.error {
+            Some(
+                ReadError::Truncated { from, .. }
+                | ReadError::Unsealed { from }
+                | ReadError::BadEntry { from, .. },
+            ) => from,
+            _ => bytes.len(),
+        };
+        prop_assert!(unproven <= at || whole.entries.starts_with(&said.entries));
+    }
+
+    #[test]
+    fn no_two_pieces_can_change_places(header in header(), inputs in vec(input(), 3..8)) {
+        let parts = (0..=3).map(|count| written(&header, inputs.get(..count).unwrap_or_default(), 1));
+        let ends: Vec<usize> = parts.map(|part| Ok(part?.len())).collect::<serde_json::Result<_>>()?;
+        let bytes = written(&header, &inputs, 1)?;
+        let part = |of: usize| bytes.get(ends[of]..ends[of + 1]).unwrap_or_default();
+        let rest = bytes.get(ends[3]..).unwrap_or_default();
+        let beginning = bytes.get(..ends[1]).unwrap_or_default();
+        let swapped = [beginning, part(2), part(1), rest].concat();
+        let said = read([swapped.as_slice()]);
+        let is_told = matches!(said.error, Some(ReadError::Changed { from, entry: 2, .. }) if from == ends[1]);
+        prop_assert!(is_told, "{:?}", said.error);
+        prop_assert_eq!(said.entries.len(), 1);
+    }
+
+    #[test]
     fn a_recording_that_was_cut_off_is_read_up_to_the_cut(
         header in header(),
         inputs in vec(input(), 1..8),
+        piece in 1_usize..4,
         cut in any::<Index>(),
     ) {
-        let whole = read([written(&header, &inputs)?.as_slice()]);
-        let beginning = written(&header, &[])?.len();
-        let bytes = written(&header, &inputs)?;
+        let bytes = written(&header, &inputs, piece)?;
+        let whole = read([bytes.as_slice()]);
+        let beginning = written(&header, &[], 1)?.len();
         let end = beginning + cut.index(bytes.len() - beginning);
         let said = read(bytes.get(..end));
         prop_assert!(whole.entries.starts_with(&said.entries));
-        prop_assert!(said.entries.len() < whole.entries.len());
-        let complete = written(&header, inputs.get(..said.entries.len()).unwrap_or_default())?.len();
-        let expected = (complete < end).then_some(ReadError::Truncated { at: complete });
-        prop_assert_eq!(said.error, expected);
+        prop_assert_eq!(whole.error, None);
+        // Where a recording of so many pieces ends.
+        let end_of = |pieces: usize| {
+            let inputs = inputs.get(..pieces * piece).unwrap_or(&inputs);
+            written(&header, inputs, piece).map(|bytes| bytes.len())
+        };
+        let count = said.entries.len();
+        match said.error {
+            None => prop_assert_eq!(end, end_of(count.div_ceil(piece))?),
+            Some(ReadError::Unsealed { from }) => {
+                prop_assert_eq!(from, end_of((count - 1) / piece)?);
+            }
+            Some(ReadError::Truncated { at, from }) => {
+                prop_assert!(from <= at && at < end);
+                // Up to there it says the same.
+                let shorter = read(bytes.get(..at));
+                prop_assert_eq!(shorter.entries.len(), count);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
     }
 }

@@ -37,35 +37,39 @@ fn close_cgroup(ctx: SockContext) -> i32 {
 /// The running process closes the socket.
 #[inline(always)]
 fn close<M: Memory>(sock: Sock<M>) {
+    let sock = sock.speaker();
     if !sock.is_tcp() {
         return;
     }
     let task = Task::current();
-    // It releases files for others.
-    if task.is_kernel_thread() {
+    if connections::releases_for_others(task) {
         return;
     }
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
-    if connections::copy(connection, sock.key()) {
-        if !is_owner(&connection.owner, task) {
-            connections::own(connection, task, Attribution::CLOSE);
-            // Fails if it has just ended, and then who closes it no longer matters.
-            let _ = connections::replace(sock.key(), connection);
+    if !connections::copy_of(connection, sock) {
+        // A connection older than tracing that was not found yet.
+        let direction = match sock.state() {
+            tcp::CLOSE | tcp::SYN_RECV => return,
+            tcp::LISTEN => Direction::LISTENING,
+            tcp::SYN_SENT => Direction::OUTBOUND,
+            _ => Direction::UNKNOWN,
+        };
+        connections::begin(connection, sock, direction);
+        connection.flags |= Connection::OPEN_BEFORE | Connection::ACCEPTED;
+        // Unless it was found just now.
+        if !connections::insert_new(sock.key(), connection, Kind::CLOSE)
+            && !connections::copy(connection, sock.key())
+        {
+            return;
         }
-        return;
     }
-    // A connection older than tracing: who closes it is all that will be known of its owner.
-    let direction = match sock.state() {
-        tcp::CLOSE | tcp::SYN_RECV => return,
-        tcp::LISTEN => Direction::LISTENING,
-        tcp::SYN_SENT => Direction::OUTBOUND,
-        _ => Direction::UNKNOWN,
-    };
-    connections::begin(connection, sock, direction);
-    connection.flags |= Connection::OPEN_BEFORE;
-    connections::own(connection, task, Attribution::CLOSE);
-    connections::insert(sock.key(), connection, Kind::CLOSE);
+    if !is_owner(&connection.owner, task) {
+        connections::own(connection, task, Attribution::CLOSE);
+        connection.flags &= !Connection::SHARED;
+        // Fails if it has just ended, and then who closes it no longer matters.
+        let _ = connections::replace(sock.key(), connection);
+    }
 }
 
 /// Whether the task is the known owner, still running the same program.

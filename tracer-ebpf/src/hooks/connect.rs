@@ -14,7 +14,7 @@ use crate::{
     attempts, connections,
     emit::report,
     kernel::{Memory, Probed, Sock, Task, Trusted},
-    select,
+    select, states,
 };
 
 twice!(
@@ -58,14 +58,26 @@ fn connect<M: Memory>(sock: Sock<M>) {
     }
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
-    if connections::copy(connection, sock.key()) && is_attempt(connection) {
-        return;
+    if connections::copy_of(connection, sock) {
+        if is_attempt(connection) {
+            return;
+        }
+        connections::miss_end(connection, sock.key());
     }
     connections::begin(connection, sock, Direction::OUTBOUND);
     connections::own(connection, Task::current(), Attribution::CONNECT);
+    if let Some(first) = sock.first_path() {
+        // A worker of the kernel's connects for whoever has the connection.
+        connections::share_owner(connection, first.key());
+    }
     connection.selected = u8::from(select::matches(connection));
+    // It entered the state in this call, before it had a port.
+    states::enter(sock, connection, tcp::CLOSE, tcp::SYN_SENT);
     connections::insert(sock.key(), connection, Kind::CONNECT);
-    attempts::syn_sent(sock.key());
+    attempts::syn_sent(sock.key(), connection);
+    if let Some(parent) = sock.parent() {
+        attempts::syn_sent(parent.key(), connection);
+    }
     report(
         Kind::CONNECT,
         connection,
@@ -76,6 +88,6 @@ fn connect<M: Memory>(sock: Sock<M>) {
 /// The SYN of the attempt has been reported. An earlier connection of the socket has left nothing:
 /// it was forgotten when it ended.
 #[inline(always)]
-fn is_attempt(connection: &Connection) -> bool {
+pub fn is_attempt(connection: &Connection) -> bool {
     connection.direction == Direction::OUTBOUND && connection.flags & Connection::ESTABLISHED == 0
 }

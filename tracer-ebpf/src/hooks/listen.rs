@@ -50,8 +50,11 @@ fn listen_sockops(ctx: SockOpsContext) -> u32 {
 pub fn begin<M: Memory>(sock: Sock<M>) {
     let mut room = MaybeUninit::uninit();
     let listener = connections::unknown(&mut room);
-    if connections::copy(listener, sock.key()) && listener.direction == Direction::LISTENING {
-        return;
+    if connections::copy_of(listener, sock) {
+        if listener.flags & Connection::UNCONFIRMED != 0 {
+            return;
+        }
+        connections::miss_end(listener, sock.key());
     }
     connections::begin(listener, sock, Direction::LISTENING);
     connections::own(listener, Task::current(), Attribution::LISTEN);

@@ -24,13 +24,44 @@ macro_rules! twice {
     };
 }
 
+/// Makes an iterator: a program that the kernel runs over all that it has of a kind, when the user half
+/// reads. Called once more behind the last of them, with null. Where the ring fills up, it ends the
+/// read, and the next one begins with the same object.
+macro_rules! iterate {
+    ($section:literal, $name:ident, |$ctx:ident| $body:expr) => {
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = $section)]
+        extern "C" fn $name(ctx: *mut core::ffi::c_void) -> i32 {
+            const AGAIN: i32 = 1;
+            if $crate::ring::is_filling() {
+                return AGAIN;
+            }
+            let $ctx = aya_ebpf::programs::BtfTracePointContext::new(ctx);
+            $body;
+            0
+        }
+    };
+}
+
 mod accept;
+mod answer;
+mod bind;
 mod cgroup;
 mod close;
 mod connect;
+mod datagram;
 mod destroy;
+mod existing;
+mod existing_udp;
+mod io_uring;
 mod listen;
 mod process;
 mod refusal;
+mod send;
+mod socket;
 mod state;
+mod sweep;
+mod sys_enter;
 mod sys_exit;
+mod translated;
+mod update;

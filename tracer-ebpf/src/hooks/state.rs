@@ -12,9 +12,9 @@ use tracer_abi::{Connection, Direction, Kind, tcp};
 use super::listen;
 use crate::{
     attempts, connections,
-    emit::{report, report_replaced},
+    emit::report_replaced,
     kernel::{Memory, Sock, Trusted},
-    select,
+    select, states,
 };
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -48,12 +48,26 @@ fn changed(ctx: &BtfTracePointContext, turn: Turn) {
 fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8, turn: Turn) {
     match new {
         tcp::ESTABLISHED | tcp::LISTEN | tcp::CLOSE if sock.is_tcp() => {}
+        _ if states::are_asked_for() && sock.is_tcp() => {}
         _ => return,
     }
     match new {
         tcp::ESTABLISHED => establish(sock, old),
         tcp::LISTEN => listen::begin(sock),
-        _ => end(sock, old, turn),
+        tcp::CLOSE => end(sock, old, turn),
+        // Nothing is known of it yet; the connect hook reports that.
+        tcp::SYN_SENT => {}
+        _ => pass(sock, old, new),
+    }
+}
+
+/// Something that is only reported if every state change is.
+#[inline(always)]
+fn pass<M: Memory>(sock: Sock<M>, old: u8, new: u8) {
+    let mut room = MaybeUninit::uninit();
+    let connection = connections::unknown(&mut room);
+    if connections::copy_of(connection, sock) {
+        states::enter(sock, connection, old, new);
     }
 }
 
@@ -62,7 +76,8 @@ fn change<M: Memory>(sock: Sock<M>, old: u8, new: u8, turn: Turn) {
 fn establish<M: Memory>(sock: Sock<M>, old: u8) {
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
-    if connections::copy(connection, sock.key()) {
+    if connections::copy_of(connection, sock) {
+        states::enter(sock, connection, old, tcp::ESTABLISHED);
         // An inbound one is known already only with Fast Open, where a process took it before the
         // handshake was complete.
         let is_news = connection.flags & Connection::ESTABLISHED == 0;
@@ -75,17 +90,35 @@ fn establish<M: Memory>(sock: Sock<M>, old: u8) {
         // A SYN that was sent before tracing began.
         connections::begin(connection, sock, Direction::OUTBOUND);
         connection.flags |= Connection::OPEN_BEFORE | Connection::ESTABLISHED;
+        states::enter(sock, connection, old, tcp::ESTABLISHED);
         connections::insert(sock.key(), connection, Kind::ESTABLISHED);
     } else {
-        // Nothing is reported until a process takes it, or it ends.
+        // Nothing but its states is reported until a process takes it, or it ends.
         connections::begin(connection, sock, Direction::INBOUND);
-        connections::insert(sock.key(), connection, Kind::ACCEPT);
+        states::enter(sock, connection, old, tcp::ESTABLISHED);
+        // It is in the queue already, so that a process may have taken it just now.
+        let is_news = connections::insert_new(sock.key(), connection, Kind::ACCEPT);
+        if is_news && let Some(first) = sock.first_path() {
+            join(sock, connection, first.key());
+        }
+    }
+}
+
+/// Another path joins a multipath connection: its owner has it, if that has been taken.
+#[inline(always)]
+fn join<M: Memory>(sock: Sock<M>, connection: &mut Connection, first: u64) {
+    if connections::share_owner(connection, first) {
+        connection.flags |= Connection::ACCEPTED;
+        connection.selected = u8::from(select::matches(connection));
+        let detail = sock.detail(tcp::ESTABLISHED, tcp::ESTABLISHED);
+        report_replaced(Kind::ACCEPT, sock.key(), connection, &detail);
     }
 }
 
 /// The socket enters CLOSE.
 #[inline(always)]
 fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) {
+    states::forget(sock.key());
     if old == tcp::CLOSE
         || (old == tcp::SYN_SENT && sock.error() == 0 && attempts::leave_to_end(sock.key()))
     {
@@ -93,7 +126,7 @@ fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) {
     }
     let mut room = MaybeUninit::uninit();
     let connection = connections::unknown(&mut room);
-    if !connections::take(connection, sock.key()) {
+    if !connections::take_of(connection, sock) {
         if turn == Turn::Second {
             return;
         }
@@ -106,12 +139,20 @@ fn end<M: Memory>(sock: Sock<M>, old: u8, turn: Turn) {
         connections::begin(connection, sock, direction);
         connection.flags |= Connection::OPEN_BEFORE;
     }
+    if connection.direction == Direction::INBOUND
+        && connection.flags & Connection::ACCEPTED == 0
+        && let Some(first) = sock.first_path()
+    {
+        // Nobody accepts another path: it is taken with the first.
+        connections::share_owner(connection, first.key());
+        connection.flags |= Connection::ACCEPTED;
+    }
     if connection.selected == 0 {
         connection.selected = u8::from(select::matches(connection));
     }
     if connection.flags & Connection::UNCONFIRMED == 0 {
         let kind = kind_of_end(connection, old);
-        report(kind, connection, &sock.detail(old, tcp::CLOSE));
+        states::report_end(kind, connection, &sock.detail(old, tcp::CLOSE));
     }
 }
 

@@ -4,10 +4,13 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use super::accept::accept;
+use super::{
+    accept::{Evidence, accept},
+    socket,
+};
 use crate::{
     attempts,
-    kernel::{Probed, Sock, Task, registers},
+    kernel::{Task, registers},
 };
 
 twice!(
@@ -21,6 +24,9 @@ fn returned(call: Option<registers::Call>, result: i64) {
     match call {
         Some(registers::Call::Accept) if result >= 0 => accepted(result as u32),
         Some(registers::Call::Connect) => ended(result),
+        // What io_uring began in it ends with its own completion.
+        Some(registers::Call::Ring) => attempts::forget_call(),
+        Some(registers::Call::Socket) if result >= 0 => opened(result as u32),
         // Fast Open: a send that succeeds has made its SYN, and nothing waits for its end.
         Some(registers::Call::Send) if result < 0 => ended(result),
         _ => {}
@@ -31,18 +37,21 @@ fn returned(call: Option<registers::Call>, result: i64) {
 /// room for both.
 #[inline(never)]
 fn accepted(descriptor: u32) {
-    if let Some(file) = Task::current().file(descriptor)
-        && let Some(socket) = file.socket()
-    {
-        let sk = socket.sk();
-        if !sk.is_null() {
-            accept(Sock::<Probed>::new(sk));
-        }
+    if let Some(sock) = Task::current().sock(descriptor) {
+        accept(sock, Evidence::Call);
+    }
+}
+
+/// socket returned a descriptor.
+#[inline(never)]
+fn opened(descriptor: u32) {
+    if let Some(socket) = Task::current().socket(descriptor) {
+        socket::open(socket);
     }
 }
 
 /// A call that may have begun a connect attempt returned.
 #[inline(never)]
 fn ended(result: i64) {
-    attempts::end(result);
+    attempts::end_call(result);
 }

@@ -8,6 +8,8 @@ use crate::globals::offset;
 
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
+/// How many descriptors are looked at for a file: a table is never smaller.
+const DESCRIPTORS_MAX: usize = 64;
 /// Longest name of a directory entry, its zero byte included.
 const NAME_MAX: usize = 256;
 /// Directories and mount points a path may have; a deeper one is reported as truncated.
@@ -37,6 +39,22 @@ impl File {
     #[inline(always)]
     pub fn new(at: *const u8) -> Self {
         Self { at }
+    }
+
+    /// Whether one of the first descriptors of a `files_struct` is the file.
+    #[inline(always)]
+    pub fn is_in_table(files: *const u8, file: *const u8) -> bool {
+        let table = probe::<*const u8>(files, offset!(files_table));
+        let slots = probe::<*const u8>(table, offset!(table_files));
+        let mut descriptor = 0;
+        while descriptor < DESCRIPTORS_MAX {
+            // Any table has that many slots, empty ones included.
+            if probe::<*const u8>(slots, descriptor * size_of::<usize>()) == file {
+                return true;
+            }
+            descriptor += 1;
+        }
+        false
     }
 
     /// The file behind a descriptor of a `files_struct`.
@@ -153,6 +171,13 @@ impl Socket {
     #[inline(always)]
     pub fn is_unconnected(self) -> bool {
         self.read::<u32>(offset!(socket_state)) == Self::UNCONNECTED
+    }
+
+    /// Its inode number: names it as long as it lives, and to whoever looks into `/proc/PID/fd`.
+    #[inline(always)]
+    pub fn inode(self) -> u64 {
+        let within = self.at.wrapping_sub(offset!(socket_within));
+        probe::<u64>(within, offset!(socket_inode))
     }
 
     /// Its `struct sock`; null once it is released.

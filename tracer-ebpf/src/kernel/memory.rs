@@ -1,11 +1,11 @@
-//! Two ways to read kernel memory.
+//! Ways to read memory.
 //!
-//! Both are safe to call: no program is loaded in which the kernel's verifier could not show that
+//! All are safe to call: no program is loaded in which the kernel's verifier could not show that
 //! every access is to memory that may be read.
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 
 /// What may be read: any bytes are a valid value.
 ///
@@ -56,6 +56,26 @@ impl Memory for Probed {
     #[inline(always)]
     fn read<T: Plain>(base: *const u8, offset: usize) -> T {
         probe(base, offset)
+    }
+}
+
+/// For memory of the running program, which may be swapped out or not be there; then the value is zeros.
+#[derive(Clone, Copy)]
+pub struct User;
+
+impl Memory for User {
+    #[inline(always)]
+    fn read<T: Plain>(base: *const u8, offset: usize) -> T {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: as of [`probe`].
+        unsafe {
+            bpf_probe_read_user(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                base.wrapping_add(offset).cast(),
+            );
+            value.assume_init()
+        }
     }
 }
 

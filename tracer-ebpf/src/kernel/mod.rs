@@ -4,15 +4,20 @@
 
 mod address;
 mod cgroup;
+mod destination;
 mod file;
 mod memory;
+mod multipath;
 pub mod registers;
+mod request;
 mod sock;
 mod task;
 
-pub use address::SocketAddress;
+pub use address::{SocketAddress, message_name};
 pub use cgroup::Cgroup;
+pub use destination::{destination4, destination6, sock_and_port};
 pub use file::{File, PATH_ROOM, Socket};
-pub use memory::{Memory, Probed, Trusted};
+pub use memory::{Memory, Probed, Trusted, User, forget_type};
+pub use request::{Completion, Operation, Request};
 pub use sock::{Sock, wire_family};
 pub use task::Task;

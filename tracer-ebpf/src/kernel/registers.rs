@@ -1,8 +1,9 @@
-//! `struct pt_regs` of x86-64: which system call is ending.
+//! `struct pt_regs` of x86-64: which system call begins or ends, and with what.
 
 use super::{
     Task,
-    memory::{Memory as _, Trusted},
+    address::message_name,
+    memory::{Memory as _, Trusted, User},
 };
 use crate::globals::offset;
 
@@ -15,13 +16,17 @@ pub enum Call {
     Connect,
     /// `sendto`, `sendmsg`, `sendmmsg`
     Send,
+    /// `socket`
+    Socket,
+    /// `io_uring_enter`
+    Ring,
 }
 
-/// The call that ends, given its registers as tp_btf `sys_exit` is handed them; `None` for any other.
+/// The call that begins or ends, given its registers as tp_btf `sys_enter` and `sys_exit` are handed them; `None` for any other.
 /// A 32-bit task numbers them otherwise: 288 is accept4 to a 64-bit program and keyctl to a 32-bit
 /// one.
 ///
-/// This runs at the end of every call of the machine, so it reads with plain loads.
+/// This runs with every call of the machine, so it reads with plain loads.
 #[inline(always)]
 pub fn call(registers: *const u8) -> Option<Call> {
     let number = Trusted::read::<u64>(registers, offset!(regs_call)) as u32;
@@ -49,6 +54,8 @@ fn call_of_64_bit(number: u32) -> Option<Call> {
         43 | 288 => Some(Call::Accept),
         42 => Some(Call::Connect),
         44 | 46 | 307 => Some(Call::Send),
+        41 => Some(Call::Socket),
+        426 => Some(Call::Ring),
         _ => None,
     }
 }
@@ -60,6 +67,8 @@ fn call_of_32_bit(number: u32) -> Option<Call> {
         364 => Some(Call::Accept),
         362 => Some(Call::Connect),
         369 | 370 | 345 => Some(Call::Send),
+        359 => Some(Call::Socket),
+        426 => Some(Call::Ring),
         _ => None,
     }
 }
@@ -70,6 +79,41 @@ fn is_narrow(number: u32) -> bool {
     number == SOCKETCALL || call_of_32_bit(number).is_some()
 }
 
+/// The first two arguments of a connect that begins.
+#[inline(always)]
+pub fn connect_arguments(registers: *const u8) -> (u32, *const u8) {
+    let read = |offset| Trusted::read::<u64>(registers, offset);
+    if !Task::current().is_compat() {
+        let (first, second) = (read(offset!(regs_first)), read(offset!(regs_second)));
+        return (first as u32, second as *const u8);
+    }
+    let second = read(offset!(regs_second_compat)) as *const u8;
+    if read(offset!(regs_call)) as u32 == SOCKETCALL {
+        // They lie in the program's memory.
+        let [first, second]: [u32; 2] = User::read(second, 0);
+        return (first, second as usize as *const u8);
+    }
+    (read(offset!(regs_first_compat)) as u32, second)
+}
+
+/// Descriptor and address of a `sendto` or `sendmsg` that begins and names somebody. Of a `sendmmsg`, whose
+/// messages may each name another, and of 32-bit programs nothing is known.
+#[inline(always)]
+pub fn send_arguments(registers: *const u8) -> Option<(u32, *const u8)> {
+    const SENDTO: u32 = 44;
+    const SENDMSG: u32 = 46;
+    if Task::current().is_compat() {
+        return None;
+    }
+    let read = |offset| Trusted::read::<u64>(registers, offset);
+    let name = match read(offset!(regs_call)) as u32 {
+        SENDTO => read(offset!(regs_fifth)) as *const u8,
+        SENDMSG => message_name::<User>(read(offset!(regs_second)) as *const u8),
+        _ => return None,
+    };
+    (!name.is_null()).then_some((read(offset!(regs_first)) as u32, name))
+}
+
 /// `include/uapi/linux/net.h`
 #[inline(always)]
 fn call_of_socketcall(which: u32) -> Option<Call> {
@@ -77,6 +121,7 @@ fn call_of_socketcall(which: u32) -> Option<Call> {
         5 | 18 => Some(Call::Accept),
         3 => Some(Call::Connect),
         11 | 16 | 20 => Some(Call::Send),
+        1 => Some(Call::Socket),
         _ => None,
     }
 }

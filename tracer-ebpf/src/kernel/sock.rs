@@ -2,14 +2,13 @@
 
 use core::marker::PhantomData;
 
-use tracer_abi::{Address, Connection, Detail, sock_flag};
+use tracer_abi::{Address, Connection, Detail, Offsets, Protocol, family, sock_flag, socket_type};
 
-use super::memory::{Memory, Plain, forget_type, probe};
+use super::{
+    memory::{Memory, Plain, forget_type, probe},
+    multipath::MULTIPATH_TCP,
+};
 use crate::globals::{global, offset};
-
-pub const AF_INET: u16 = 2;
-pub const AF_INET6: u16 = 10;
-const IPPROTO_TCP: u16 = 6;
 
 /// A socket. Its address is its key in the maps, from birth to `tcp_destroy_sock`.
 #[derive(Clone, Copy)]
@@ -50,17 +49,119 @@ impl<M: Memory> Sock<M> {
         probe::<T>(self.at, offset)
     }
 
-    /// A TCP socket over IPv4 or IPv6: not SCTP, not DCCP, not the parent of a multipath connection.
+    /// Where it is.
+    #[inline(always)]
+    pub fn address(self) -> *const u8 {
+        self.at
+    }
+
+    /// The parent of a multipath connection.
+    #[inline(always)]
+    pub fn is_multipath(self) -> bool {
+        self.is_ip() && self.read::<u16>(offset!(sk_protocol)) == MULTIPATH_TCP
+    }
+
+    /// A UDP socket over IPv4 or IPv6.
+    #[inline(always)]
+    pub fn is_udp(self) -> bool {
+        self.is_ip()
+            && self.read::<u16>(offset!(sk_protocol)) == u16::from(Protocol::UDP)
+            && self.socket_type() == socket_type::DATAGRAM
+    }
+
+    /// A process made it, not the kernel for itself.
+    #[inline(always)]
+    pub fn is_of_user_space(self) -> bool {
+        !self.file().is_null()
+    }
+
+    /// What the descriptors of it mean; null: it has none.
+    #[inline(always)]
+    pub fn file(self) -> *const u8 {
+        let socket = self.read::<*const u8>(offset!(sk_socket));
+        probe(socket, offset!(socket_file))
+    }
+
+    /// A TCP socket over IPv4 or IPv6: not SCTP, not DCCP, not the parent of a multipath connection,
+    /// and not a raw one that makes its TCP headers itself.
     #[inline(always)]
     pub fn is_tcp(self) -> bool {
-        let family = self.read::<u16>(offset!(sk_family));
-        (family == AF_INET || family == AF_INET6)
-            && self.read::<u16>(offset!(sk_protocol)) == IPPROTO_TCP
+        self.is_ip()
+            && self.read::<u16>(offset!(sk_protocol)) == u16::from(Protocol::TCP)
+            && self.socket_type() == socket_type::STREAM
+    }
+
+    #[inline(always)]
+    fn is_ip(self) -> bool {
+        matches!(self.family(), family::IPV4 | family::IPV6)
+    }
+
+    /// Its address family, one of the constants of [`family`] where it matters.
+    #[inline(always)]
+    pub fn family(self) -> u16 {
+        self.read(offset!(sk_family))
+    }
+
+    /// One of the constants of [`socket_type`].
+    #[inline(always)]
+    pub fn socket_type(self) -> u16 {
+        self.read(offset!(sk_type))
+    }
+
+    /// What is spoken, as a [`tracer_abi::SocketFrame`] tells it.
+    #[inline(always)]
+    pub fn protocol(self) -> u32 {
+        match self.family() {
+            family::IPV4 | family::IPV6 => u32::from(self.read::<u16>(offset!(sk_protocol))),
+            // Missing where packet sockets are a module.
+            family::PACKET if global!(OFFSETS.packet_protocol) != Offsets::MISSING => {
+                u32::from(u16::from_be(self.probe(offset!(packet_protocol))))
+            }
+            _ => 0,
+        }
+    }
+
+    /// A socket that reaches other hosts, or virtual machines, by what is not followed.
+    #[inline(always)]
+    pub fn is_unfollowed(self) -> bool {
+        match self.family() {
+            family::IPV4 | family::IPV6 => !self.is_followed(),
+            family::PACKET | family::VSOCK | family::XDP => true,
+            _ => false,
+        }
+    }
+
+    /// Of an IP socket: TCP, the parent of multipath TCP, or UDP.
+    #[inline(always)]
+    fn is_followed(self) -> bool {
+        const TCP: u16 = Protocol::TCP as u16;
+        const UDP: u16 = Protocol::UDP as u16;
+        matches!(
+            (self.socket_type(), self.read(offset!(sk_protocol))),
+            (socket_type::STREAM, TCP | MULTIPATH_TCP) | (socket_type::DATAGRAM, UDP)
+        )
     }
 
     #[inline(always)]
     pub fn state(self) -> u8 {
         self.read(offset!(sk_state))
+    }
+
+    /// It has a `struct socket`: a process has, or had, a descriptor of it.
+    #[inline(always)]
+    pub fn has_socket(self) -> bool {
+        !self.read::<*const u8>(offset!(sk_socket)).is_null()
+    }
+
+    /// No process holds it any more.
+    #[inline(always)]
+    pub fn is_dead(self) -> bool {
+        self.has_flag(global!(OFFSETS.sock_dead))
+    }
+
+    #[inline(always)]
+    fn has_flag(self, flag: u32) -> bool {
+        self.read::<u64>(offset!(sk_flags)) >> flag & 1 == 1
     }
 
     /// Errno pending on the socket, zero for none.
@@ -76,28 +177,61 @@ impl<M: Memory> Sock<M> {
         probe::<u32>(net, offset!(net_inode))
     }
 
+    /// Port of the other end, zero while there is none.
+    #[inline(always)]
+    pub fn remote_port(self) -> u16 {
+        u16::from_be(self.read(offset!(sk_remote_port)))
+    }
+
+    /// Its own port, zero before it has one and once it is closed.
+    #[inline(always)]
+    pub fn local_port(self) -> u16 {
+        self.read(offset!(sk_local_port))
+    }
+
+    /// Address of the other end, unspecified while there is none.
+    #[inline(always)]
+    fn remote(self) -> Address {
+        if self.family() == family::IPV4 {
+            Address::from_v4(self.read(offset!(sk_remote4)))
+        } else {
+            Address::from_words(self.read(offset!(sk_remote6)))
+        }
+    }
+
+    /// Address and port of the other end.
+    #[inline(always)]
+    pub fn peer(self) -> (Address, u16) {
+        (self.remote(), self.remote_port())
+    }
+
+    /// Whether its peer is that of a flow.
+    #[inline(always)]
+    pub fn is_connected_to(self, flow: &Connection) -> bool {
+        self.remote_port() == flow.remote_port && self.remote() == flow.remote
+    }
+
     /// Fills in family, addresses, ports and network namespace.
     #[inline(always)]
     pub fn endpoints(self, connection: &mut Connection) {
+        connection.protocol = self.protocol() as u8;
         connection.netns = self.netns();
-        connection.local_port = self.read(offset!(sk_local_port));
-        connection.remote_port = u16::from_be(self.read(offset!(sk_remote_port)));
-        if self.read::<u16>(offset!(sk_family)) == AF_INET {
-            connection.local = Address::from_v4(self.read(offset!(sk_local4)));
-            connection.remote = Address::from_v4(self.read(offset!(sk_remote4)));
+        connection.local_port = self.local_port();
+        connection.remote_port = self.remote_port();
+        connection.remote = self.remote();
+        connection.local = if self.family() == family::IPV4 {
+            Address::from_v4(self.read(offset!(sk_local4)))
         } else {
-            connection.local = Address::from_words(self.read(offset!(sk_local6)));
-            connection.remote = Address::from_words(self.read(offset!(sk_remote6)));
-        }
+            Address::from_words(self.read(offset!(sk_local6)))
+        };
         connection.family = wire_family(connection.local, connection.remote);
     }
 
     /// The counters and flags of a TCP socket.
     #[inline(always)]
     pub fn detail(self, old_state: u8, new_state: u8) -> Detail {
-        let flags: u64 = self.read(offset!(sk_flags));
-        let dead = flags >> global!(OFFSETS.sock_dead) & 1 == 1;
-        let done = flags >> global!(OFFSETS.sock_done) & 1 == 1;
+        let dead = self.is_dead();
+        let done = self.has_flag(global!(OFFSETS.sock_done));
         let sent: u64 = self.probe(offset!(tcp_bytes_sent));
         let again: u64 = self.probe(offset!(tcp_bytes_retransmitted));
         let received: u64 = self.probe(offset!(tcp_bytes_received));
@@ -105,6 +239,8 @@ impl<M: Memory> Sock<M> {
             sent_bytes: sent.wrapping_sub(again),
             // The peer's FIN counts as a byte; SOCK_DONE is set exactly when it came.
             received_bytes: received.wrapping_sub(u64::from(done && received > 0)),
+            sent_packets: 0,
+            received_packets: 0,
             // The kernel keeps eight times the smoothed round-trip time.
             rtt_us: self.probe::<u32>(offset!(tcp_srtt)) >> 3,
             retransmits: self.probe(offset!(tcp_retransmits)),

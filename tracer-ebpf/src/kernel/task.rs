@@ -4,8 +4,8 @@ use aya_ebpf::helpers::generated::bpf_get_current_task;
 use tracer_abi::{Identity, Name, Offsets, identity_flag};
 
 use super::{
-    Cgroup, File,
-    memory::{Plain, probe},
+    Cgroup, File, Sock, Socket,
+    memory::{Plain, Probed, probe},
 };
 use crate::globals::{global, offset};
 
@@ -94,10 +94,32 @@ impl Task {
         probe::<T>(signal, offset)
     }
 
-    /// A struct file of the task, by descriptor.
+    /// A socket of the task, by descriptor.
     #[inline(always)]
-    pub fn file(self, descriptor: u32) -> Option<File> {
-        File::of_table(self.read(offset!(task_files)), descriptor)
+    pub fn socket(self, descriptor: u32) -> Option<Socket> {
+        File::of_table(self.read(offset!(task_files)), descriptor)?.socket()
+    }
+
+    /// The same without its user-space side; `None` where it is released.
+    #[inline(always)]
+    pub fn sock(self, descriptor: u32) -> Option<Sock<Probed>> {
+        let sk = self.socket(descriptor)?.sk();
+        (!sk.is_null()).then(|| Sock::new(sk))
+    }
+
+    /// Its open files are not those of the leader of its threads, whom one asks first.
+    #[inline(always)]
+    pub fn has_files_of_its_own(self) -> bool {
+        let leader = self.leader();
+        leader.at == self.at
+            || self.read::<*const u8>(offset!(task_files))
+                != leader.read::<*const u8>(offset!(task_files))
+    }
+
+    /// Whether one of its first descriptors is the file.
+    #[inline(always)]
+    pub fn holds(self, file: *const u8) -> bool {
+        File::is_in_table(self.read(offset!(task_files)), file)
     }
 
     /// The file of the running program.

@@ -1,19 +1,42 @@
 //! The command line: what was typed, and what it means.
+//!
+//! What several commands take is one group of flags ([`groups`], [`output`], [`selection`]), so that it
+//! is called the same everywhere; what one takes alone is in a file of its own.
 
+mod config;
+mod doctor;
+mod examples;
+mod export;
+mod format;
+mod generate;
+mod groups;
+mod hosts;
+mod output;
+mod replay;
 mod selection;
+mod snapshot;
+mod top;
+mod trace;
 mod values;
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
-use tracer_core::fact::Networks;
+use clap::{Parser, Subcommand};
 
 pub use self::{
+    config::Config,
+    doctor::{DoctorArgs, DoctorFormat, PeerArgs},
+    export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
+    format::{BATCH, FormatArgs, NemesisArgs, Shown},
+    generate::{CompletionsArgs, ManArgs},
+    groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},
+    hosts::HostsArgs,
+    output::{Colour, OutputArgs, OutputFormat, TableArgs, ToneArgs, VoiceArgs},
+    replay::ReplayArgs,
     selection::{SelectionArgs, Surroundings},
-    values::{Bytes, Duration},
+    snapshot::SnapshotArgs,
+    top::TopArgs,
+    trace::TraceArgs,
+    values::Bytes,
 };
-use crate::kernel::{log::Level, policy::Policy};
 
 /// The user asked for something that makes no sense: exit code 2.
 #[derive(Debug)]
@@ -29,13 +52,14 @@ impl std::error::Error for UsageError {}
 
 /// Which hosts does this machine talk to, on which port, by which process, user and container
 ///
-/// Without a command it traces. Values of one flag are alternatives, different flags must all match.
+/// Without a command it traces.
 #[derive(Debug, Parser)]
 #[command(
     name = "conntracer",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Example: conntracer --external --not-process sshd"
+    after_help = examples::TRACE.short,
+    after_long_help = examples::TRACE.long
 )]
 pub struct Cli {
     /// What to do.
@@ -50,189 +74,67 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Stream connections as they happen
-    #[command(after_help = "Example: conntracer trace --port 443,8000-8100 -o json")]
+    #[command(after_help = examples::TRACE.short, after_long_help = examples::TRACE.long)]
     Trace(Box<TraceArgs>),
     /// Trace over a recording made with --record, without root and on any machine
-    #[command(after_help = "Example: conntracer replay case.rec --external")]
+    #[command(after_help = examples::REPLAY.short, after_long_help = examples::REPLAY.long)]
     Replay(Box<ReplayArgs>),
+    /// The sockets of all network namespaces now, with their owners
+    #[command(after_help = examples::SNAPSHOT.short, after_long_help = examples::SNAPSHOT.long)]
+    Snapshot(Box<SnapshotArgs>),
+    /// Which hosts communicate: one row for each source, destination, port and protocol
+    #[command(after_help = examples::HOSTS.short, after_long_help = examples::HOSTS.long)]
+    Hosts(Box<HostsArgs>),
+    /// Post connections to a server: the only command that makes connections of its own
+    #[command(after_help = examples::EXPORT.short, after_long_help = examples::EXPORT.long)]
+    Export(Box<ExportArgs>),
+    /// A live table of connections or hosts on the whole terminal: sort, filter, open a row
+    #[command(after_help = examples::TOP.short, after_long_help = examples::TOP.long)]
+    Top(Box<TopArgs>),
     /// What this kernel allows, which hook is used for what, and what to do about what is missing
-    #[command(after_help = "Example: conntracer doctor -o json")]
+    #[command(after_help = examples::DOCTOR.short, after_long_help = examples::DOCTOR.long)]
     Doctor(DoctorArgs),
-}
-
-/// Flags of `trace`.
-#[derive(Debug, Args)]
-pub struct TraceArgs {
-    /// What is shown.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
-    /// Which networks are internal.
-    #[command(flatten)]
-    pub networks: NetworkArgs,
-    /// How it is shown.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Stop after this time, e.g. 30s or 5m
-    #[arg(long, value_name = "TIME", help_heading = "Limits")]
-    pub duration: Option<Duration>,
-    /// Stop after this many records about connections
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    pub count: Option<u64>,
-    /// Record everything that is seen, to be replayed; - is stdout
-    #[arg(long, value_name = "FILE", help_heading = "Recording")]
-    pub record: Option<PathBuf>,
-    /// Record only what is selected in the kernel
-    #[arg(long, requires = "record", help_heading = "Recording")]
-    pub record_selected: bool,
-    /// Which hooks to use: auto, fentry, kprobe or tracepoint, or FACT=HOOK for one fact
-    #[arg(
-        long,
-        value_name = "HOOKS",
-        default_value = "auto",
-        value_parser = values::parse::<Policy>,
-        help_heading = "Kernel"
+    /// What a shell needs to complete the command line
+    #[command(
+        after_help = examples::COMPLETIONS.short,
+        after_long_help = examples::COMPLETIONS.long
     )]
-    pub hooks: Policy,
-    /// Size of the ring between the kernel and this process, rounded up to a power of two
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "4M",
-        help_heading = "Kernel"
-    )]
-    pub buffer: Bytes,
-    /// Diagnostics of the kernel programs, on stderr
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "off",
-        help_heading = "Kernel"
-    )]
-    pub kernel_log: Level,
+    Completions(CompletionsArgs),
+    /// The manual page, of all or of a command
+    #[command(after_help = examples::MAN.short, after_long_help = examples::MAN.long)]
+    Man(ManArgs),
+    /// What the self-test traces: started by the doctor, in a network namespace of its own
+    #[command(hide = true)]
+    SelfTestPeer(PeerArgs),
 }
 
-impl TraceArgs {
-    /// The recording gets what the selection drops, too.
-    pub fn records_everything(&self) -> bool {
-        self.record.is_some() && !self.record_selected
-    }
-}
-
-/// Flags of `replay`.
-#[derive(Debug, Args)]
-pub struct ReplayArgs {
-    /// The recording; - is stdin
-    pub file: PathBuf,
-    /// What is shown.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
-    /// Which networks are internal, in place of those that were recorded.
-    #[command(flatten)]
-    pub networks: NetworkArgs,
-    /// How it is shown.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Stop after this many records about connections
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    pub count: Option<u64>,
-}
-
-/// Which networks are internal.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "External addresses")]
-pub struct NetworkArgs {
-    /// Networks that are internal though their addresses are public
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
-    pub internal_cidr: Vec<IpNet>,
-    /// Networks that are external though they are private, or internal
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
-    pub external_cidr: Vec<IpNet>,
-}
-
-impl NetworkArgs {
-    /// The networks.
-    pub fn networks(&self) -> Networks {
-        Networks {
-            internal: self.internal_cidr.clone(),
-            external: self.external_cidr.clone(),
+impl Cli {
+    /// How much it says, if it says anything of what it does.
+    pub fn voice(&self) -> Option<&VoiceArgs> {
+        match &self.command {
+            None => Some(&self.trace.show.output.tone.voice),
+            Some(Command::Trace(args)) => Some(&args.show.output.tone.voice),
+            Some(Command::Snapshot(args)) => Some(&args.show.output.tone.voice),
+            Some(Command::Hosts(args)) => Some(&args.show.output.tone.voice),
+            Some(Command::Top(args)) => Some(&args.tone.voice),
+            Some(Command::Replay(args)) => Some(&args.show.output.tone.voice),
+            Some(Command::Export(args)) => Some(args.voice()),
+            Some(_) => None,
         }
     }
 
-    /// Whether any were given.
-    pub fn is_empty(&self) -> bool {
-        self.internal_cidr.is_empty() && self.external_cidr.is_empty()
+    /// How it looks at the running kernel, if it does as a user wants it.
+    pub fn live(&self) -> Option<&LiveArgs> {
+        match &self.command {
+            None => Some(&self.trace.live),
+            Some(Command::Trace(args)) => Some(&args.live),
+            Some(Command::Snapshot(args)) => Some(&args.live),
+            Some(Command::Hosts(args)) => Some(&args.live),
+            Some(Command::Export(args)) => Some(args.live()),
+            Some(Command::Top(args)) => Some(&args.live),
+            Some(_) => None,
+        }
     }
-}
-
-/// How records are shown.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub output: OutputFormat,
-    /// Write to a file that only its owner can read, instead of stdout
-    #[arg(long, value_name = "FILE")]
-    pub output_file: Option<PathBuf>,
-    /// Overwrite files that exist
-    #[arg(long)]
-    pub force: bool,
-    /// Colours in tables
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub color: Colour,
-    /// On stderr, errors and loss only
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// On stderr, hooks and other details
-    #[arg(short, long, conflicts_with = "quiet")]
-    pub verbose: bool,
-}
-
-/// Formats of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Columns that fit the terminal
-    Table,
-    /// All columns
-    Wide,
-    /// One JSON object a line
-    Json,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    /// On a terminal, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// Flags of `doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: DoctorFormat,
-    /// Which hooks to try: auto, fentry, kprobe or tracepoint, or FACT=HOOK for one fact
-    #[arg(
-        long,
-        value_name = "HOOKS",
-        default_value = "auto",
-        value_parser = values::parse::<Policy>
-    )]
-    pub hooks: Policy,
-}
-
-/// Formats of the doctor's findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DoctorFormat {
-    /// For people
-    Text,
-    /// One JSON object
-    Json,
 }
 
 #[cfg(test)]
@@ -250,6 +152,32 @@ mod tests {
     fn without_a_command_it_traces() {
         let cli = Cli::try_parse_from(["conntracer", "--port", "443", "-o", "json"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.trace.output.output, OutputFormat::Json);
+        assert_eq!(cli.trace.show.output.output, OutputFormat::Json);
+    }
+
+    #[test]
+    fn the_examples_can_be_typed() {
+        let mut count = 0;
+        let root = Cli::command();
+        let deeper = root
+            .get_subcommands()
+            .flat_map(clap::Command::get_subcommands);
+        let commands = root.get_subcommands().chain(deeper);
+        for command in std::iter::once(&root).chain(commands) {
+            let help = [command.get_after_help(), command.get_after_long_help()];
+            let help = help.into_iter().flatten().map(ToString::to_string);
+            let help = help.collect::<Vec<_>>().join("\n");
+            let lines = help
+                .lines()
+                .filter_map(|line| line.split_once("conntracer "));
+            for (_, flags) in lines {
+                let flags = flags.split(['|', '>', ')']).next().unwrap();
+                let words = std::iter::once("conntracer").chain(flags.split_whitespace());
+                assert!(Cli::try_parse_from(words).is_ok(), "{flags}");
+                count += 1;
+            }
+            assert!(command.is_hide_set() || !help.is_empty(), "{command}");
+        }
+        assert!(count > 15, "the examples have changed their form");
     }
 }

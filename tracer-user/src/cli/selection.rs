@@ -1,71 +1,20 @@
 //! The selection flags: one table, the same on every command that shows connections.
 
+mod flags;
+
 use std::{fmt::Display, os::unix::fs::MetadataExt as _, str::FromStr};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use tracer_core::{
     fact::Account,
     outcome::Outcome,
+    protocol::Protocol,
     record::{Direction, Event},
-    select::{Ports, Protocol, Selection, Term, Test},
+    select::{Ports, Selection, Term, Test},
 };
 
-use super::UsageError;
-
-/// A selection flag.
-struct Flag {
-    name: &'static str,
-    /// `None`: it takes no value.
-    value: Option<&'static str>,
-    help: &'static str,
-}
-
-const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        value: Some(value),
-        help,
-    }
-}
-
-/// The flags. Each has a negated form, `--not-…`.
-const FLAGS: [Flag; 17] = [
-    flag("port", "PORTS", "Port at either end, e.g. 443,8000-8100"),
-    flag("local-port", "PORTS", "Port of this host"),
-    flag("remote-port", "PORTS", "Port of the other host"),
-    flag("remote", "CIDR", "Address or network of the other host"),
-    Flag {
-        name: "external",
-        value: None,
-        help: "The other host is external",
-    },
-    flag("protocol", "PROTOCOL", "tcp or udp"),
-    flag("user", "NAME|UID", "User of the process"),
-    flag("login", "NAME|UID", "User who logged in, kept through sudo"),
-    flag("cgroup", "PATH", "Beginning of the path of the cgroup"),
-    flag(
-        "netns",
-        "NETNS",
-        "Network namespace: inode number, path, or pid:PID",
-    ),
-    flag("pid", "PID", "Process id"),
-    flag(
-        "process",
-        "NAME",
-        "Name of the process or of its executable",
-    ),
-    flag("exe", "PATTERN", "Path of the executable, with * and ?"),
-    flag("direction", "DIRECTION", "outbound, inbound or listening"),
-    flag("container", "ID", "Beginning of the id of the container"),
-    flag(
-        "event",
-        "EVENT",
-        "connect, established, failed, accept, close, listen, unlisten",
-    ),
-    flag("outcome", "OUTCOME", "How it ended, e.g. refused,timeout"),
-];
-
-const HEADING: &str = "Selection (each flag also as --not-…)";
+use self::flags::{FLAGS, Flag};
+use super::{UsageError, groups::heading};
 
 /// A flag as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,16 +35,24 @@ impl Args for SelectionArgs {
     fn augment_args(command: Command) -> Command {
         let command = FLAGS.iter().fold(command, |command, flag| {
             command
-                .arg(arg(flag, flag.name, flag.help))
-                .arg(arg(flag, negated(flag.name), flag.help).hide(true))
+                .arg(arg(flag, flag.name).hide_short_help(!flag.is_frequent))
+                .arg(arg(flag, flag.negated).hide(true))
         });
-        command.arg(
-            Arg::new("any")
-                .long("any")
-                .action(ArgAction::SetTrue)
-                .help_heading(HEADING)
-                .help("One of the flags is enough, not all of them"),
-        )
+        command
+            .arg(
+                Arg::new("any")
+                    .long("any")
+                    .action(ArgAction::SetTrue)
+                    .help_heading(heading::SELECTING)
+                    .help("One of the selecting flags is enough, not all of them"),
+            )
+            .arg(
+                Arg::new("new-only")
+                    .long("new-only")
+                    .action(ArgAction::SetTrue)
+                    .help_heading(heading::SELECTING)
+                    .help("Nothing of what was there before: as --not-event existing"),
+            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -103,37 +60,17 @@ impl Args for SelectionArgs {
     }
 }
 
-fn arg(flag: &Flag, name: &'static str, help: &'static str) -> Arg {
-    let arg = Arg::new(name).long(name).help(help).help_heading(HEADING);
+fn arg(flag: &Flag, name: &'static str) -> Arg {
+    let arg = Arg::new(name)
+        .long(name)
+        .help(flag.help)
+        .help_heading(heading::SELECTING);
     match flag.value {
         Some(value) => arg
             .value_name(value)
             .action(ArgAction::Append)
             .value_delimiter(','),
         None => arg.action(ArgAction::SetTrue),
-    }
-}
-
-/// The names of the negated forms, which clap wants for ever.
-fn negated(name: &'static str) -> &'static str {
-    match name {
-        "port" => "not-port",
-        "local-port" => "not-local-port",
-        "remote-port" => "not-remote-port",
-        "remote" => "not-remote",
-        "external" => "not-external",
-        "protocol" => "not-protocol",
-        "user" => "not-user",
-        "login" => "not-login",
-        "cgroup" => "not-cgroup",
-        "netns" => "not-netns",
-        "pid" => "not-pid",
-        "process" => "not-process",
-        "exe" => "not-exe",
-        "direction" => "not-direction",
-        "container" => "not-container",
-        "event" => "not-event",
-        _ => "not-outcome",
     }
 }
 
@@ -151,16 +88,19 @@ impl FromArgMatches for SelectionArgs {
             .flat_map(|flag| [(flag, false), (flag, true)])
             .filter_map(|(flag, is_negated)| given(matches, flag, is_negated))
             .collect();
+        if matches.get_flag("new-only") {
+            self.given.push(Given {
+                name: "event",
+                is_negated: true,
+                values: vec![Event::Existing.word().to_owned()],
+            });
+        }
         Ok(())
     }
 }
 
 fn given(matches: &ArgMatches, flag: &Flag, is_negated: bool) -> Option<Given> {
-    let name = if is_negated {
-        negated(flag.name)
-    } else {
-        flag.name
-    };
+    let name = if is_negated { flag.negated } else { flag.name };
     let values = if flag.value.is_some() {
         matches.get_many::<String>(name)?.cloned().collect()
     } else if matches.get_flag(name) {
@@ -184,6 +124,29 @@ pub struct Surroundings<'a> {
 }
 
 impl SelectionArgs {
+    /// What is in a network namespace, and nothing else.
+    pub fn of_namespace(inode: u32) -> Self {
+        Self {
+            given: vec![Given {
+                name: "netns",
+                is_negated: false,
+                values: vec![inode.to_string()],
+            }],
+            any: false,
+        }
+    }
+
+    /// Whether nothing is selected.
+    pub fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Whether the other host is to be external.
+    pub fn wants_external(&self) -> bool {
+        let is_so = |given: &Given| given.name == "external" && !given.is_negated;
+        self.given.iter().any(is_so)
+    }
+
     /// The flags as they were typed, for the header of a recording.
     pub fn words(&self) -> Vec<String> {
         let any = self.any.then(|| "--any".to_owned());
@@ -205,7 +168,7 @@ impl SelectionArgs {
         for given in &self.given {
             match (given.name, given.is_negated) {
                 ("event", false) => selection.events = given.parse_with(event)?,
-                ("event", true) => selection.not_events = given.parse_with(event)?,
+                ("event", true) => selection.not_events.extend(given.parse_with(event)?),
                 ("outcome", false) => selection.outcomes = given.parse_with(outcome)?,
                 ("outcome", true) => selection.not_outcomes = given.parse_with(outcome)?,
                 _ => selection.terms.push(Term {
@@ -237,7 +200,9 @@ impl Given {
             "process" => Test::Process(self.values.clone()),
             "exe" => Test::Exe(self.parse_with(pattern)?),
             "direction" => Test::Direction(self.parse_with(direction)?),
-            _ => Test::Container(self.values.clone()),
+            "container" => Test::Container(self.parse_with(pattern)?),
+            "pod" => Test::Pod(self.parse_with(pattern)?),
+            _ => Test::Namespace(self.parse_with(pattern)?),
         })
     }
 
@@ -274,7 +239,7 @@ fn word<T: Copy>(value: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Re
 }
 
 fn event(value: &str) -> Result<Event, String> {
-    word(value, &Event::OF_CONNECTIONS, Event::word)
+    word(value, &Event::SELECTABLE, Event::word)
 }
 
 fn outcome(value: &str) -> Result<Outcome, String> {
@@ -327,6 +292,9 @@ fn cgroup(value: &str) -> Result<String, String> {
 }
 
 fn pattern(value: &str) -> Result<glob::Pattern, String> {
+    if value.is_empty() {
+        return Err("an empty pattern fits nothing".to_owned());
+    }
     glob::Pattern::new(value).map_err(|error| format!("`{value}` is no pattern: {error}"))
 }
 
@@ -383,13 +351,6 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_a_negated_form() {
-        for flag in &FLAGS {
-            assert_eq!(negated(flag.name), format!("not-{}", flag.name));
-        }
-    }
-
-    #[test]
     fn values_of_one_flag_are_alternatives() {
         let selection = resolve(&["--port", "80,443", "--port", "8000-8100"]).unwrap();
         assert_eq!(selection.terms.len(), 1);
@@ -416,10 +377,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_there_before_can_be_left_out() {
+        let selection = resolve(&["--new-only", "--not-event", "listen"]).unwrap();
+        assert_eq!(selection.not_events, [Event::Listen, Event::Existing]);
+    }
+
+    #[test]
+    fn a_namespace_is_selected_as_by_its_flag() {
+        let cli = Cli::try_parse_from(["conntracer", "--netns", "4026532000"]).unwrap();
+        assert_eq!(SelectionArgs::of_namespace(4_026_532_000), cli.selection);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_named() {
         let error = |words: &[&str]| resolve(words).unwrap_err();
         assert!(error(&["--remote", "10.0.0.0/33"]).contains("--remote: `10.0.0.0/33`"));
-        assert!(error(&["--not-event", "open"]).contains("--not-event: `open` is none of listen"));
+        assert!(
+            error(&["--not-event", "open"]).contains("--not-event: `open` is none of existing")
+        );
         assert!(error(&["--netns", "/run/netns/x"]).contains("not an inode number"));
         assert!(error(&["--cgroup", "nginx"]).contains("does not begin with /"));
     }

@@ -54,8 +54,13 @@ impl Clock for SystemClock {
     }
 
     fn boot_ns(&mut self) -> u64 {
-        u64::try_from(nanoseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or_default()
+        boot_ns()
     }
+}
+
+/// Nanoseconds since boot, suspended time included.
+pub fn boot_ns() -> u64 {
+    u64::try_from(nanoseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or_default()
 }
 
 /// A clock's reading. These clocks exist since 2.6.39 and cannot fail.

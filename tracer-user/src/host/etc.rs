@@ -1,18 +1,40 @@
 //! The databases in `/etc`.
 
+use std::{fs::File, io::Read as _};
+
 use tracer_core::{
-    fact::{Account, Service},
-    service,
+    fact::{Account, Named, Service},
+    names, service,
 };
 
-/// The host's accounts; none where there is no `/etc/passwd`.
-pub fn users() -> Vec<Account> {
-    parse_passwd(&text("/etc/passwd"))
+use super::below;
+
+/// Bytes of a hosts file that are read.
+const HOSTS_MAX: u64 = 256 << 10;
+
+/// Registered names of ports: the machine's, or where it has none those that conntracer brings.
+pub fn services() -> Vec<Service> {
+    let services = service::parse(&text("/etc/services"));
+    if services.is_empty() {
+        service::built_in()
+    } else {
+        services
+    }
 }
 
-/// Registered names of ports; none where there is no `/etc/services`.
-pub fn services() -> Vec<Service> {
-    service::parse(&text("/etc/services"))
+/// Names of addresses, as a process sees them; none where it has no `/etc/hosts`.
+pub fn hosts(pid: u32) -> Vec<Named> {
+    let file = below::file(&format!("/proc/{pid}/root"), "etc/hosts");
+    let text = file.map(|file| text_of(file, HOSTS_MAX));
+    names::hosts::parse(&text.unwrap_or_default())
+}
+
+/// What a file says, as far as it is read.
+pub fn text_of(file: File, bytes_max: u64) -> String {
+    let mut bytes = Vec::new();
+    // What could be read is taken.
+    let _ = file.take(bytes_max).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn text(path: &str) -> String {
@@ -20,7 +42,8 @@ fn text(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn parse_passwd(text: &str) -> Vec<Account> {
+/// The accounts of an `/etc/passwd`; lines that make no sense are passed over.
+pub fn parse_passwd(text: &str) -> Vec<Account> {
     text.lines().filter_map(parse_account).collect()
 }
 

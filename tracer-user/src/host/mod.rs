@@ -1,19 +1,34 @@
 //! The door to the machine beside its kernel hooks: `/proc`, cgroupfs, the databases in `/etc`, and
 //! the clock. Everything is read, nothing is written, nobody is asked over the network.
 
+pub mod accounts;
 pub mod addresses;
+mod below;
 pub mod cgroups;
 pub mod clock;
+mod containers;
 pub mod etc;
+pub mod hashes;
+pub mod holders;
 pub mod identity;
 pub mod namespaces;
 pub mod processes;
+pub mod sockets;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+    time::Duration,
+};
 
-use tracer_core::fact::{Cgroup, Fact, Question};
+use tracer_core::fact::{Cgroup, Fact, Hosts, Question, Resident};
 
-use self::cgroups::Hierarchies;
+use self::{
+    accounts::Accounts,
+    cgroups::Hierarchies,
+    containers::Engines,
+    hashes::{Asked, Hasher},
+};
 
 /// What attribution may ask about the machine.
 pub trait Host {
@@ -21,10 +36,13 @@ pub trait Host {
     fn begin(&mut self) -> Vec<Fact>;
 
     /// The answer to a question, if there is one.
-    fn answer(&mut self, question: Question) -> Option<Fact>;
+    fn answer(&mut self, question: Question) -> Vec<Fact>;
 
-    /// What has changed of what may change at any time: the addresses of this host.
-    fn refresh(&mut self) -> Option<Fact>;
+    /// Answers that took their time; waits for the rest, but not for longer than this.
+    fn late(&mut self, patience: Duration) -> Vec<Fact>;
+
+    /// What has changed of what may change at any time: the addresses of this host, its accounts.
+    fn refresh(&mut self) -> Vec<Fact>;
 }
 
 /// How many questions are remembered; an attacker can make processes whose start nobody saw.
@@ -33,20 +51,102 @@ const ASKED_MAX: usize = 16_384;
 /// The machine that conntracer runs on.
 pub struct Machine {
     hierarchies: Hierarchies,
+    engines: Engines,
     /// Network namespace → its addresses.
     addresses: BTreeMap<u32, Vec<std::net::IpAddr>>,
+    accounts: Accounts,
+    /// Hashes executables, if that is wanted.
+    hasher: Option<Hasher>,
     /// Questions that were answered or that have no answer.
     asked: HashSet<Question>,
 }
 
 impl Machine {
-    /// The machine as it is mounted in this process's view.
-    pub fn new() -> Self {
-        Self {
+    /// The machine as it is mounted in this process's view. `hashes`: of executables.
+    pub fn new(hashes: bool) -> io::Result<Self> {
+        Ok(Self {
             hierarchies: Hierarchies::find(),
+            engines: Engines::new(),
             addresses: BTreeMap::new(),
+            accounts: Accounts::default(),
+            hasher: hashes.then(Hasher::start).transpose()?,
             asked: HashSet::new(),
+        })
+    }
+
+    /// The hash of what a process runs, if it is known by now.
+    fn executable(&mut self, question: &Question) -> Vec<Fact> {
+        let &Question::Executable {
+            pid,
+            start_ticks,
+            exec_id,
+        } = question
+        else {
+            return Vec::new();
+        };
+        let asked = self.hasher.as_mut();
+        match asked.map(|hasher| hasher.ask(pid, start_ticks, exec_id)) {
+            Some(Asked::Taken(facts)) => facts,
+            Some(Asked::Busy) => {
+                self.asked.remove(question);
+                Vec::new()
+            }
+            None => Vec::new(),
         }
+    }
+
+    /// What a user is called in the root of a process, if that is another one than the host's.
+    fn resident(&mut self, question: &Question) -> Option<Fact> {
+        let &Question::Resident {
+            pid,
+            start_ticks,
+            cgroup,
+            is_v1,
+            uid,
+        } = question
+        else {
+            return None;
+        };
+        let resident = self.accounts.resident(pid, start_ticks, uid)?;
+        Some(Fact::Resident(Resident {
+            pid,
+            start_ticks,
+            cgroup,
+            is_v1,
+            uid,
+            name: resident.name,
+        }))
+    }
+
+    /// What there is to know of a network namespace that a process is in.
+    fn namespace(&mut self, netns: u32, pid: u32) -> Vec<Fact> {
+        if self.addresses.contains_key(&netns) || namespaces::of(pid) != Some(netns) {
+            return Vec::new();
+        }
+        self.addresses.insert(netns, addresses::of_namespace(pid));
+        let addresses = self.all_addresses();
+        [addresses].into_iter().chain(hosts((netns, pid))).collect()
+    }
+
+    /// Whether a question has not been answered yet. What is missing of a container may come: the engines
+    /// know when to look again.
+    fn may_answer(&mut self, question: &Question) -> bool {
+        if self.asked.len() >= ASKED_MAX {
+            self.asked.clear();
+        }
+        matches!(question, Question::Container { .. }) || self.asked.insert(question.clone())
+    }
+
+    /// A cgroup, and the container in it.
+    fn cgroup(&mut self, cgroup: Cgroup) -> Vec<Fact> {
+        let container = self.container(&cgroup.path);
+        std::iter::once(Fact::Cgroup(cgroup))
+            .chain(container)
+            .collect()
+    }
+
+    fn container(&mut self, cgroup: &str) -> Option<Fact> {
+        self.engines.container(cgroup).map(Fact::Container)
     }
 
     fn all_addresses(&self) -> Fact {
@@ -57,54 +157,68 @@ impl Machine {
     }
 }
 
+/// The hosts file of a network namespace, as one of its processes sees it.
+fn hosts((netns, pid): (u32, u32)) -> Option<Fact> {
+    let names = etc::hosts(pid);
+    (!names.is_empty()).then_some(Fact::Hosts(Hosts { netns, names }))
+}
+
 impl Host for Machine {
     fn begin(&mut self) -> Vec<Fact> {
-        self.addresses = namespaces::all()
-            .into_iter()
-            .map(|(netns, pid)| (netns, addresses::of_namespace(pid)))
+        let namespaces = namespaces::all();
+        self.addresses = namespaces
+            .iter()
+            .map(|(netns, pid)| (*netns, addresses::of_namespace(*pid)))
             .collect();
         let mut facts = vec![
             Fact::Host(identity::read()),
-            Fact::Users(etc::users()),
+            Fact::Users(self.accounts.host().unwrap_or_default()),
             Fact::Services(etc::services()),
             self.all_addresses(),
         ];
-        facts.extend(self.hierarchies.walk().into_iter().map(Fact::Cgroup));
+        facts.extend(namespaces.into_iter().filter_map(hosts));
+        for cgroup in self.hierarchies.walk() {
+            facts.extend(self.cgroup(cgroup));
+        }
         facts.extend(processes::all().into_iter().map(Fact::Process));
         facts
     }
 
-    fn answer(&mut self, question: Question) -> Option<Fact> {
-        if self.asked.len() >= ASKED_MAX {
-            self.asked.clear();
-        }
-        if !self.asked.insert(question) {
-            return None;
+    fn answer(&mut self, question: Question) -> Vec<Fact> {
+        if !self.may_answer(&question) {
+            return Vec::new();
         }
         match question {
             Question::Process { pid, start_ticks } => processes::read(pid)
                 .filter(|process| process.start_ticks == start_ticks)
-                .map(Fact::Process),
-            Question::Cgroup { id, is_v1 } => self
-                .hierarchies
-                .path_of(id, is_v1)
-                .map(|path| Fact::Cgroup(Cgroup { id, is_v1, path })),
-            Question::Namespace { netns, pid } => {
-                if self.addresses.contains_key(&netns) || namespaces::of(pid) != Some(netns) {
-                    return None;
-                }
-                self.addresses.insert(netns, addresses::of_namespace(pid));
-                Some(self.all_addresses())
-            }
+                .map(Fact::Process)
+                .into_iter()
+                .collect(),
+            Question::Cgroup { id, is_v1 } => match self.hierarchies.path_of(id, is_v1) {
+                Some(path) => self.cgroup(Cgroup { id, is_v1, path }),
+                None => Vec::new(),
+            },
+            Question::Container { cgroup } => self.container(&cgroup).into_iter().collect(),
+            Question::Resident { .. } => self.resident(&question).into_iter().collect(),
+            Question::Executable { .. } => self.executable(&question),
+            Question::Namespace { netns, pid } => self.namespace(netns, pid),
         }
     }
 
-    fn refresh(&mut self) -> Option<Fact> {
+    fn late(&mut self, patience: Duration) -> Vec<Fact> {
+        let hasher = self.hasher.as_mut();
+        hasher.map_or_else(Vec::new, |hasher| hasher.take(patience))
+    }
+
+    fn refresh(&mut self) -> Vec<Fact> {
         let before = self.all_addresses();
         let own = std::process::id();
-        self.addresses
-            .insert(namespaces::of(own)?, addresses::of_namespace(own));
+        if let Some(netns) = namespaces::of(own) {
+            self.addresses.insert(netns, addresses::of_namespace(own));
+        }
         let after = self.all_addresses();
-        (before != after).then_some(after)
+        let addresses = (before != after).then_some(after);
+        let users = self.accounts.host().map(Fact::Users);
+        addresses.into_iter().chain(users).collect()
     }
 }

@@ -49,14 +49,19 @@ pub fn read(pid: u32) -> Option<Process> {
 
 /// The path of the executable, and whether it has been deleted; empty for a kernel thread.
 fn exe(process: &ProcProcess) -> (String, bool) {
-    const DELETED: &str = " (deleted)";
     let path = process
         .exe()
         .map(|path| path.to_string_lossy().into_owned())
         .unwrap_or_default();
-    match path.strip_suffix(DELETED) {
-        Some(before) => (before.to_owned(), true),
-        None => (path, false),
+    let (path, is_deleted) = undeleted(&path);
+    (path.to_owned(), is_deleted)
+}
+
+/// The path that a link of `/proc` had, and whether what it leads to has been deleted.
+pub fn undeleted(link: &str) -> (&str, bool) {
+    match link.strip_suffix(" (deleted)") {
+        Some(before) => (before, true),
+        None => (link, false),
     }
 }
 

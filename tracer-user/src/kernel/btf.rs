@@ -79,6 +79,8 @@ mod kind {
 }
 
 const MAGIC: u16 = 0xeb9f;
+/// How the names of the types of tracepoints begin.
+const TRACEPOINT: &str = "btf_trace_";
 /// How deep typedefs and qualifiers may nest; C code stays far below.
 const DEPTH_MAX: u32 = 32;
 /// In how many structures and unions one member is looked for, the anonymous ones in each other
@@ -125,10 +127,10 @@ impl<'a> Btf<'a> {
         let id = u32::try_from(self.types.len()).unwrap_or(u32::MAX);
         self.types.push(record);
         let kind = record.kind();
-        if matches!(kind, kind::STRUCT | kind::ENUM | kind::FUNC) {
-            self.names
-                .entry((kind, self.name(record.name)))
-                .or_insert(id);
+        let name = self.name(record.name);
+        let is_tracepoint = kind == kind::TYPEDEF && name.starts_with(TRACEPOINT.as_bytes());
+        if is_tracepoint || matches!(kind, kind::STRUCT | kind::ENUM | kind::FUNC) {
+            self.names.entry((kind, name)).or_insert(id);
         }
     }
 
@@ -190,6 +192,27 @@ impl<'a> Btf<'a> {
         let function = self.find(kind::FUNC, function).ok()?;
         let prototype = self.types.get(function.size_or_type as usize)?;
         (prototype.kind() == kind::FUNC_PROTO).then(|| prototype.count())
+    }
+
+    /// What a tracepoint hands over, a letter each: `p` a pointer, `i` a number. `None` where there is
+    /// no such tracepoint.
+    pub fn arguments_of(&self, tracepoint: &str) -> Option<String> {
+        let handler = self
+            .find(kind::TYPEDEF, &format!("{TRACEPOINT}{tracepoint}"))
+            .ok()?;
+        let pointer = self.types.get(handler.size_or_type as usize)?;
+        let prototype = self.types.get(pointer.size_or_type as usize)?;
+        if pointer.kind() != kind::PTR || prototype.kind() != kind::FUNC_PROTO {
+            return None;
+        }
+        // The first is the handler's own data.
+        (1..prototype.count())
+            .map(|index| {
+                let type_id = word(prototype.rest, index * 8 + 4).ok()?;
+                let is_pointer = self.strip(type_id)?.kind() == kind::PTR;
+                Some(if is_pointer { 'p' } else { 'i' })
+            })
+            .collect()
     }
 
     /// `left`: how many structures and unions may still be searched.

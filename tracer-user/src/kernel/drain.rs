@@ -8,7 +8,7 @@ use std::{
     os::fd::AsFd as _,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
@@ -17,30 +17,36 @@ use std::{
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
-use nix::{
-    sys::{
-        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
-        eventfd::{EfdFlags, EventFd},
-        signal::{SigSet, Signal},
-        signalfd::{SfdFlags, SignalFd},
-    },
-    time::{ClockId, clock_gettime},
+use nix::sys::{
+    epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+    eventfd::{EfdFlags, EventFd},
+    signal::{SigSet, Signal},
+    signalfd::{SfdFlags, SignalFd},
 };
 use tracer_abi::{CpuCounters, Kind};
 use tracer_core::{
-    decode::{kind_of, used},
-    pipeline::is_of_processes,
+    decode::used,
+    fact,
     select::Compiled,
     totals::{Counters, Counts},
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
+    cross_check::Checker,
+    detached::Watch,
     load::{Attached, cpus},
     log::KernelLog,
     maps::ScopeMap,
     missed::Meter,
+    received::{Backlog, Received},
     shared::Shared,
+    source::{Message, Source},
+    survey::Surveyor,
+};
+use crate::{
+    host::{clock::boot_ns, namespaces::Namespace},
+    output::screen,
 };
 
 /// How long frames may lie in the ring while there is traffic. A submit that wakes the reader costs
@@ -48,43 +54,11 @@ use super::{
 const INTERVAL: Duration = Duration::from_millis(5);
 /// How often the counters are read.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
-/// Bytes of frames about connections that may wait to be processed.
-const CONNECTIONS_MAX: usize = 32 << 20;
-/// Bytes of frames of all kinds that may wait to be processed.
-const ALL_MAX: usize = 64 << 20;
 /// How long the last frames may take: a program that was running when it was detached has
 /// microseconds of work left.
 const LAST_FRAMES: Duration = Duration::from_millis(200);
 /// Frames are handed over in pieces of about this many bytes.
 const BATCH_BYTES: usize = 256 << 10;
-
-/// What a source of frames has to say.
-#[derive(Debug)]
-pub enum Message {
-    /// Frames, one after the other, each as long as its header says.
-    Frames(Vec<u8>),
-    /// The counters, at a time in nanoseconds since boot.
-    Counters(u64, Counters),
-    /// The user wants to stop.
-    Interrupted,
-    /// Nothing happened in the time given.
-    TimedOut,
-    /// Nothing will come any more.
-    Ended,
-}
-
-/// The door to the kernel.
-pub trait Source {
-    /// The next message; waits for it as long as `timeout` says.
-    fn next(&mut self, timeout: Option<Duration>) -> Message;
-
-    /// Makes the kernel select by what the rules about addresses are now.
-    fn select(&mut self, selection: &Compiled) -> anyhow::Result<()>;
-
-    /// Makes the kernel stop. What it had to say until then still comes, the last counters at the
-    /// end, and then [`Message::Ended`].
-    fn stop(&mut self) -> anyhow::Result<()>;
-}
 
 /// The ring of the running kernel.
 pub struct Kernel {
@@ -92,6 +66,15 @@ pub struct Kernel {
     scopes: Option<ScopeMap>,
     messages: Receiver<Message>,
     queued: Arc<AtomicUsize>,
+    /// The user wants to stop, which is said before all that is waiting.
+    interrupted: Arc<AtomicBool>,
+    /// And is at the keyboard.
+    is_awaited: Arc<AtomicBool>,
+    backlog: Backlog,
+    surveyor: Surveyor,
+    checker: Option<Checker>,
+    /// What a cross-check is to look at.
+    namespaces: Vec<Namespace>,
     stop: EventFd,
     thread: Option<JoinHandle<()>>,
     /// Ends with the draining.
@@ -99,17 +82,24 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Starts to drain. From here SIGINT, SIGTERM and SIGHUP are messages.
+    /// Starts to drain. From here SIGINT, SIGTERM and SIGHUP are messages. `updates_at_end`: what is open
+    /// at the end is updated then.
     pub fn start(
         mut attached: Attached,
         selection: &Compiled,
+        checker: Option<Checker>,
         log: Option<KernelLog>,
+        updates_at_end: bool,
     ) -> anyhow::Result<Self> {
         let scopes = ScopeMap::take(&mut attached.ebpf, selection)?;
         let (sender, messages) = channel();
-        let queued = Arc::new(AtomicUsize::new(0));
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let drain = Drain::new(&mut attached, sender, queued.clone(), &stop)?;
+        let surveyed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let surveyed = Arc::new(surveyed);
+        let surveyor = Surveyor::start(&attached, surveyed.clone(), updates_at_end)?;
+        let drain = Drain::new(&mut attached, sender, &stop, surveyed)?;
+        let (queued, interrupted) = (drain.queued.clone(), drain.interrupted.clone());
+        let is_awaited = drain.is_awaited.clone();
         let thread = std::thread::Builder::new()
             .name("drain".to_owned())
             .spawn(move || drain.run())
@@ -119,6 +109,12 @@ impl Kernel {
             scopes,
             messages,
             queued,
+            interrupted,
+            is_awaited,
+            backlog: Backlog::default(),
+            surveyor,
+            checker,
+            namespaces: Vec::new(),
             stop,
             thread: Some(thread),
             _log: log,
@@ -126,8 +122,9 @@ impl Kernel {
     }
 }
 
-impl Source for Kernel {
-    fn next(&mut self, timeout: Option<Duration>) -> Message {
+impl Kernel {
+    /// The next message of the thread that drains.
+    fn receive(&self, timeout: Option<Duration>) -> Message {
         let message = match timeout {
             Some(timeout) => self.messages.recv_timeout(timeout),
             None => self
@@ -135,14 +132,34 @@ impl Source for Kernel {
                 .recv()
                 .map_err(|_| RecvTimeoutError::Disconnected),
         };
-        match message {
-            Ok(Message::Frames(frames)) => {
-                self.queued.fetch_sub(frames.len(), Ordering::Relaxed);
-                Message::Frames(frames)
+        message.unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Message::TimedOut,
+            RecvTimeoutError::Disconnected => Message::Ended,
+        })
+    }
+}
+
+impl Source for Kernel {
+    fn next(&mut self, timeout: Option<Duration>) -> Message {
+        if self.interrupted.swap(false, Ordering::Relaxed) {
+            if self.is_awaited.load(Ordering::Relaxed) {
+                self.backlog.interrupt(Instant::now());
             }
-            Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => Message::TimedOut,
-            Err(RecvTimeoutError::Disconnected) => Message::Ended,
+            return Message::Interrupted;
+        }
+        loop {
+            match self.receive(timeout) {
+                Message::Frames(frames) => {
+                    self.queued.fetch_sub(frames.len(), Ordering::Relaxed);
+                    if self.backlog.admit(&frames, Instant::now()) {
+                        return Message::Frames(frames);
+                    }
+                }
+                Message::Counters(time_ns, counters) => {
+                    return Message::Counters(time_ns, self.backlog.add_to(counters));
+                }
+                message => return message,
+            }
         }
     }
 
@@ -151,7 +168,26 @@ impl Source for Kernel {
         scopes.map_or(Ok(()), |scopes| scopes.update(selection))
     }
 
+    fn survey(&mut self, namespaces: Vec<Namespace>) {
+        self.namespaces.clone_from(&namespaces);
+        self.surveyor.existing(namespaces);
+    }
+
+    fn cross_check(&mut self) -> Option<fact::CrossCheck> {
+        let checker = self.checker.as_ref()?;
+        Some(checker.run(&self.namespaces))
+    }
+
+    fn update(&mut self) {
+        self.surveyor.update();
+    }
+
+    fn sweep(&mut self) {
+        self.surveyor.sweep();
+    }
+
     fn stop(&mut self) -> anyhow::Result<()> {
+        self.surveyor.finish();
         self.attached.detach();
         self.stop.write(1).context("cannot stop the draining")?;
         Ok(())
@@ -177,6 +213,11 @@ pub fn ending_signals() -> SigSet {
     signals
 }
 
+/// The words of `READER`: 1 while the kernel half shall wake this thread,
+const IS_SLEEPING: usize = 0;
+/// and 1 once everything that is older than tracing was looked for.
+const IS_SURVEYED: usize = 1;
+
 /// Words of [`CpuCounters`].
 const COUNTER_WORDS: usize = size_of::<CpuCounters>() / size_of::<u64>();
 
@@ -186,42 +227,42 @@ enum About {
     Ring = 0,
     Signal = 1,
     Stop = 2,
+    Surveyed = 3,
 }
 
 /// The draining thread.
 struct Drain {
     ring: RingBuf<MapData>,
-    /// One word: 1 while the kernel half shall wake this thread.
+    /// What this thread says to the kernel half: [`IS_SLEEPING`], [`IS_SURVEYED`].
     reader: Shared,
     /// [`CpuCounters`] of each CPU.
     counters: Shared,
     missed: Meter,
+    watch: Watch,
     epoll: Epoll,
     signals: SignalFd,
+    /// Told when all of what was there before is in the ring.
+    surveyed: Arc<EventFd>,
     messages: Sender<Message>,
     queued: Arc<AtomicUsize>,
+    interrupted: Arc<AtomicBool>,
+    is_awaited: Arc<AtomicBool>,
     received: Received,
     is_interrupted: bool,
     is_stopping: bool,
-}
-
-/// What came out of the ring.
-#[derive(Default)]
-struct Received {
-    connections: Counts,
-    processes: Counts,
+    is_surveyed: bool,
 }
 
 impl Drain {
     fn new(
         attached: &mut Attached,
         messages: Sender<Message>,
-        queued: Arc<AtomicUsize>,
         stop: &EventFd,
+        surveyed: Arc<EventFd>,
     ) -> anyhow::Result<Self> {
         let ring = attached.ebpf.take_map("EVENTS");
         let ring = RingBuf::try_from(ring.context("the kernel object has no map EVENTS")?)?;
-        let reader = Shared::new(&attached.ebpf, "READER", 1)?;
+        let reader = Shared::new(&attached.ebpf, "READER", 2)?;
         let counter_words = cpus()? as usize * COUNTER_WORDS;
         let counters = Shared::new(&attached.ebpf, "COUNTERS", counter_words)?;
         let missed = Meter::new(&attached.ebpf, &attached.in_place);
@@ -236,18 +277,24 @@ impl Drain {
         add(ring.as_fd(), edge, About::Ring)?;
         add(signals.as_fd(), EpollFlags::EPOLLIN, About::Signal)?;
         add(stop.as_fd(), EpollFlags::EPOLLIN, About::Stop)?;
+        add(surveyed.as_fd(), EpollFlags::EPOLLIN, About::Surveyed)?;
         Ok(Self {
             ring,
             reader,
             counters,
             missed,
+            watch: Watch::new(attached),
             epoll,
             signals,
+            surveyed,
             messages,
-            queued,
+            queued: Arc::default(),
+            interrupted: Arc::default(),
+            is_awaited: Arc::default(),
             received: Received::default(),
             is_interrupted: false,
             is_stopping: false,
+            is_surveyed: false,
         })
     }
 
@@ -256,6 +303,7 @@ impl Drain {
         let mut next_count = Instant::now() + COUNT_INTERVAL;
         while !self.is_stopping {
             let drained = self.drain();
+            self.tell_surveyed();
             if Instant::now() >= next_count {
                 next_count += COUNT_INTERVAL;
                 if !self.send_counters() {
@@ -270,6 +318,7 @@ impl Drain {
             }
         }
         self.drain_rest();
+        self.tell_surveyed();
         self.send_counters();
         let _ = self.messages.send(Message::Ended);
     }
@@ -277,17 +326,17 @@ impl Drain {
     /// Waits until the kernel half wakes it. A program that had decided not to before it was told
     /// hands over its frame within the first, short wait.
     fn sleep(&mut self, at_most: Duration) {
-        self.ask_to_be_woken(1);
+        self.say(IS_SLEEPING, 1);
         self.wait(INTERVAL.min(at_most));
         if self.drain() == 0 {
             self.wait(at_most.saturating_sub(INTERVAL));
         }
-        self.ask_to_be_woken(0);
+        self.say(IS_SLEEPING, 0);
     }
 
-    fn ask_to_be_woken(&self, value: u64) {
+    fn say(&self, what: usize, value: u64) {
         let store = |word: &AtomicU64| word.store(value, Ordering::SeqCst);
-        self.reader.words().iter().for_each(store);
+        self.reader.words().get(what).into_iter().for_each(store);
     }
 
     fn wait(&mut self, at_most: Duration) {
@@ -301,17 +350,35 @@ impl Drain {
                 self.interrupt();
             } else if event.data() == About::Stop as u64 {
                 self.is_stopping = true;
+            } else if event.data() == About::Surveyed as u64 {
+                // Reading makes it silent again.
+                self.is_surveyed = self.surveyed.read().is_ok();
             }
         }
     }
 
-    /// The first signal asks for an orderly end. Who asks twice does not want to wait for it.
+    /// Once all of what was there before has been taken from the ring.
+    fn tell_surveyed(&mut self) {
+        if std::mem::take(&mut self.is_surveyed) {
+            self.say(IS_SURVEYED, 1);
+            // Fails when the run is over.
+            let _ = self.messages.send(Message::Surveyed(boot_ns()));
+        }
+    }
+
+    /// The first signal asks for an orderly end: SIGINT of somebody who sits and waits for it, the others of
+    /// whoever manages services, who leaves time for all there is. Who asks twice does not want to wait.
     fn interrupt(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {
+        while let Ok(Some(signal)) = self.signals.read_signal() {
             if self.is_interrupted {
+                screen::abandon();
                 std::process::exit(130);
             }
             self.is_interrupted = true;
+            let is_awaited = signal.ssi_signo == Signal::SIGINT as u32;
+            self.is_awaited.store(is_awaited, Ordering::Relaxed);
+            self.interrupted.store(true, Ordering::Relaxed);
+            // For whoever waits now; what is full of frames has more to do before it comes to this.
             let _ = self.messages.send(Message::Interrupted);
         }
     }
@@ -354,58 +421,37 @@ impl Drain {
     }
 
     fn send_counters(&mut self) -> bool {
-        let time = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
-        let message = Message::Counters(u64::try_from(time).unwrap_or_default(), self.count());
+        for detached in self.watch.look() {
+            // Fails when the run is over.
+            let _ = self.messages.send(Message::Detached(detached));
+        }
+        let message = Message::Counters(boot_ns(), self.count());
         self.messages.send(message).is_ok()
     }
 
     /// Adds up the cells of all CPUs.
-    fn count(&self) -> Counters {
-        let mut counters = Counters {
-            connections: self.received.connections,
-            processes: self.received.processes,
-        };
+    fn count(&mut self) -> Counters {
+        let mut counters = self.received.counters;
         let words = self.counters.load();
         for cpu in words.chunks_exact(COUNTER_WORDS) {
             let Ok(cpu) = CpuCounters::read_from_bytes(cpu.as_bytes()) else {
                 continue;
             };
             for (kind, cell) in (0..Kind::COUNT).zip(cpu.cells) {
-                let counts = if is_of_processes(kind) {
-                    &mut counters.processes
-                } else {
-                    &mut counters.connections
-                };
+                let counts = counters.of_kind(kind);
                 counts.seen += cell.seen;
                 counts.selected_out += cell.selected_out;
                 counts.ring_full += cell.ring_full;
                 counts.map_full += cell.map_full;
                 counts.own += cell.own;
+                counts.hook_missed += cell.end_missed;
             }
         }
         let missed = self.missed.read();
-        counters.connections.hook_missed = missed.connections;
-        counters.processes.hook_missed = missed.processes;
+        counters.connections.hook_missed += missed.connections;
+        counters.processes.hook_missed += missed.processes;
+        counters.connections.hook_detached = self.watch.count();
         counters
-    }
-}
-
-impl Received {
-    /// Counts a frame. Whether there is room for it behind the `queued` bytes.
-    fn admit(&mut self, frame: &[u8], queued: usize) -> bool {
-        let is_process = kind_of(frame).is_some_and(is_of_processes);
-        let (counts, max) = if is_process {
-            (&mut self.processes, ALL_MAX)
-        } else {
-            (&mut self.connections, CONNECTIONS_MAX)
-        };
-        counts.received += 1;
-        let has_room = queued + frame.len() <= max;
-        if !has_room {
-            counts.output += 1;
-        }
-        has_room
     }
 }
 
@@ -415,17 +461,4 @@ fn send(messages: &Sender<Message>, queued: &AtomicUsize, batch: Vec<u8>) {
         // Fails when the run is over.
         let _ = messages.send(Message::Frames(batch));
     }
-}
-
-/// Splits frames that lie one after the other. What does not make a frame is the last piece.
-pub fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
-        }
-        let len = used(bytes).len().max(1);
-        let (frame, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-        bytes = rest;
-        Some(frame)
-    })
 }

@@ -3,7 +3,18 @@
 //! Read as a table: for each [`Fact`] its rungs. `load` attaches, for each fact, the best rung that
 //! the running kernel grants.
 
+mod rungs;
+mod shared;
+
 use std::fmt;
+
+pub use self::{
+    rungs::{
+        EXISTING_FILES, EXISTING_TCP, EXISTING_UDP, SWEEP_ENDS, SWEEP_FLOWS, UPDATE_ELEMENTS,
+        UPDATE_FLOWS,
+    },
+    shared::Arguments,
+};
 
 /// Something that is to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +29,8 @@ pub enum Fact {
     Listen,
     /// TCP states, and with them how connections end.
     State,
+    /// Sockets of kinds that are not followed.
+    Socket,
     /// Who closes.
     Close,
     /// The end of a socket.
@@ -26,21 +39,31 @@ pub enum Fact {
     Process,
     /// Cgroups that are made.
     Cgroup,
+    /// Connections and listeners that are older than tracing.
+    Existing,
+    /// Connections that stay open.
+    Update,
+    /// UDP sockets and the flows of their datagrams.
+    Datagram,
 }
 
 impl Fact {
     /// All facts, in the order in which they are attached: first what fills the memory of the
     /// others.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Process,
         Self::Cgroup,
         Self::Destroy,
         Self::Close,
         Self::Listen,
+        Self::Socket,
         Self::Accept,
         Self::Refusal,
         Self::Connect,
         Self::State,
+        Self::Datagram,
+        Self::Existing,
+        Self::Update,
     ];
 
     /// Its name in `--hooks`, in `doctor` and in the `start` record.
@@ -51,10 +74,14 @@ impl Fact {
             Self::Accept => "accept",
             Self::Listen => "listen",
             Self::State => "state",
+            Self::Socket => "socket",
             Self::Close => "close",
             Self::Destroy => "destroy",
             Self::Process => "process",
             Self::Cgroup => "cgroup",
+            Self::Existing => "existing",
+            Self::Update => "update",
+            Self::Datagram => "datagram",
         }
     }
 
@@ -77,25 +104,38 @@ impl Fact {
             Self::Accept => "inbound connections are seen only when they end",
             Self::Listen => "listeners are not seen",
             Self::State => "how connections begin and end is not seen",
+            Self::Socket => {
+                "sockets of other kinds than TCP and UDP, such as raw ones, are not seen"
+            }
             Self::Close => "a socket that was handed over is not told from one that was not",
             Self::Destroy => "sockets are never forgotten",
             Self::Process => "processes are known by name only",
             Self::Cgroup => "containers that are made while tracing may not be named",
+            Self::Existing => {
+                "connections from before the start are seen only when they end, and listeners from \
+                 before it not at all"
+            }
+            Self::Datagram => "UDP is not seen",
+            Self::Update => "of connections that stay open nothing is said before they end",
         }
     }
 
     /// Its rungs, best first.
     pub fn rungs(self) -> &'static [Rung] {
         match self {
-            Self::Connect => CONNECT,
-            Self::Refusal => REFUSAL,
-            Self::Accept => ACCEPT,
-            Self::Listen => LISTEN,
-            Self::State => STATE,
-            Self::Close => CLOSE,
-            Self::Destroy => DESTROY,
-            Self::Process => PROCESS,
-            Self::Cgroup => CGROUP,
+            Self::Connect => rungs::CONNECT,
+            Self::Refusal => rungs::REFUSAL,
+            Self::Accept => rungs::ACCEPT,
+            Self::Listen => rungs::LISTEN,
+            Self::State => rungs::STATE,
+            Self::Socket => rungs::SOCKET,
+            Self::Close => rungs::CLOSE,
+            Self::Destroy => rungs::DESTROY,
+            Self::Process => rungs::PROCESS,
+            Self::Cgroup => rungs::CGROUP,
+            Self::Existing => rungs::EXISTING,
+            Self::Update => rungs::UPDATE,
+            Self::Datagram => rungs::DATAGRAM,
         }
     }
 }
@@ -137,10 +177,16 @@ pub enum Hook {
     TpBtf(&'static str),
     /// At the root cgroup: TCP events.
     SockOps,
-    /// At the root cgroup: the release of sockets.
-    SockRelease,
-    /// At the root cgroup: connect.
+    /// At the root cgroup: sockets that are made, bound, released.
+    Sock,
+    /// At the root cgroup: packets that leave sockets.
+    SkbEgress,
+    /// At the root cgroup: packets that reach sockets.
+    SkbIngress,
+    /// At the root cgroup: connect, and sending to an address.
     SockAddr,
+    /// Run by us over all that the kernel has of a kind.
+    Iter(&'static str),
 }
 
 /// A program and where it goes.
@@ -152,6 +198,8 @@ pub struct Program {
     pub again: Option<&'static str>,
     /// What it is attached to.
     pub hook: Hook,
+    /// Where a tracepoint has other arguments in other kernels: for which of them it is made.
+    pub made_for: Option<Arguments>,
 }
 
 /// One way to report a fact.
@@ -162,7 +210,8 @@ pub struct Rung {
     /// The way to hook.
     pub family: Family,
     /// The programs. Of several [`Hook::Fexit`] at one function only the one that fits its
-    /// parameters is attached.
+    /// parameters is attached; of those that are made for the arguments of a tracepoint, those that
+    /// are made for the ones it has.
     pub programs: &'static [Program],
     /// What this rung misses that the best one does not.
     pub cost: Option<&'static str>,
@@ -181,294 +230,5 @@ impl Program {
     }
 }
 
-const fn program(name: &'static str, hook: Hook) -> Program {
-    Program {
-        name,
-        again: None,
-        hook,
-    }
-}
-
-const fn twice(name: &'static str, again: &'static str, hook: Hook) -> Program {
-    Program {
-        name,
-        again: Some(again),
-        hook,
-    }
-}
-
-const fn rung(
-    via: &'static str,
-    family: Family,
-    programs: &'static [Program],
-    cost: Option<&'static str>,
-) -> Rung {
-    Rung {
-        via,
-        family,
-        programs,
-        cost,
-    }
-}
-
-const CONNECT: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[twice(
-            "connect_fentry",
-            "connect_again",
-            Hook::Fentry("tcp_connect"),
-        )],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[program("connect_kprobe", Hook::Kprobe("tcp_connect"))],
-        None,
-    ),
-    rung(
-        "sock_ops",
-        Family::Tracepoint,
-        &[program("connect_sockops", Hook::SockOps)],
-        None,
-    ),
-];
-
-const REFUSAL: &[Rung] = &[
-    rung(
-        "fexit",
-        Family::Fentry,
-        &[
-            twice(
-                "secure_fentry",
-                "secure_again",
-                Hook::Fentry("security_socket_connect"),
-            ),
-            twice(
-                "secure_fexit",
-                "secure_x_again",
-                Hook::Fexit("security_socket_connect", 3),
-            ),
-            twice(
-                "attempt_fentry",
-                "attempt_again",
-                Hook::Fentry("__inet_stream_connect"),
-            ),
-            twice(
-                "attempt_fexit",
-                "attempt_x_again",
-                Hook::Fexit("__inet_stream_connect", 5),
-            ),
-        ],
-        None,
-    ),
-    rung(
-        "kretprobe",
-        Family::Kprobe,
-        &[
-            program("secure_kprobe", Hook::Kprobe("security_socket_connect")),
-            program(
-                "secure_kretprob",
-                Hook::Kretprobe("security_socket_connect"),
-            ),
-            program("attempt_kprobe", Hook::Kprobe("__inet_stream_connect")),
-            program("attempt_kretpro", Hook::Kretprobe("__inet_stream_connect")),
-        ],
-        None,
-    ),
-    rung(
-        "cgroup",
-        Family::Tracepoint,
-        &[
-            program("attempt_cgroup4", Hook::SockAddr),
-            program("attempt_cgroup6", Hook::SockAddr),
-            twice("sys_exit_tp_btf", "sys_exit_again", Hook::TpBtf("sys_exit")),
-        ],
-        Some(
-            "attempts through io_uring that fail before anything leaves this host are not seen, \
-             nor those that a security module forbids",
-        ),
-    ),
-];
-
-const ACCEPT: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[twice(
-            "accept_fentry",
-            "accept_again",
-            Hook::Fentry("security_sock_graft"),
-        )],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[program(
-            "accept_kprobe",
-            Hook::Kprobe("security_sock_graft"),
-        )],
-        None,
-    ),
-    rung(
-        "fexit",
-        Family::Fentry,
-        &[
-            twice(
-                "accept_fexit4",
-                "accept_again4",
-                Hook::Fexit("inet_csk_accept", 4),
-            ),
-            twice(
-                "accept_fexit2",
-                "accept_again2",
-                Hook::Fexit("inet_csk_accept", 2),
-            ),
-        ],
-        Some(
-            "what threads take that were already waiting in accept at the start is seen only when \
-             it ends",
-        ),
-    ),
-    rung(
-        "kretprobe",
-        Family::Kprobe,
-        &[program(
-            "accept_kretprobe",
-            Hook::Kretprobe("inet_csk_accept"),
-        )],
-        Some(
-            "what threads take that were already waiting in accept at the start is seen only when \
-             it ends, and so is some of it where many threads wait at once",
-        ),
-    ),
-    rung(
-        "tp_btf",
-        Family::Tracepoint,
-        &[twice(
-            "sys_exit_tp_btf",
-            "sys_exit_again",
-            Hook::TpBtf("sys_exit"),
-        )],
-        Some("what io_uring takes is seen only when it ends"),
-    ),
-];
-
-const LISTEN: &[Rung] = &[
-    rung(
-        "fexit",
-        Family::Fentry,
-        &[twice(
-            "listen_fexit",
-            "listen_again",
-            Hook::Fexit("inet_listen", 2),
-        )],
-        None,
-    ),
-    rung(
-        "sock_ops",
-        Family::Tracepoint,
-        &[program("listen_sockops", Hook::SockOps)],
-        None,
-    ),
-];
-
-const STATE: &[Rung] = &[rung(
-    "tp_btf",
-    Family::Tracepoint,
-    &[twice(
-        "state_tp_btf",
-        "state_again",
-        Hook::TpBtf("inet_sock_set_state"),
-    )],
-    None,
-)];
-
-const CLOSE: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[twice(
-            "close_fentry",
-            "close_again",
-            Hook::Fentry("tcp_close"),
-        )],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[program("close_kprobe", Hook::Kprobe("tcp_close"))],
-        None,
-    ),
-    rung(
-        "cgroup",
-        Family::Tracepoint,
-        &[program("close_cgroup", Hook::SockRelease)],
-        None,
-    ),
-];
-
-const DESTROY: &[Rung] = &[rung(
-    "tp_btf",
-    Family::Tracepoint,
-    &[program("destroy_tp_btf", Hook::TpBtf("tcp_destroy_sock"))],
-    None,
-)];
-
-const PROCESS: &[Rung] = &[rung(
-    "tp_btf",
-    Family::Tracepoint,
-    &[
-        program("exec_tp_btf", Hook::TpBtf("sched_process_exec")),
-        program("fork_tp_btf", Hook::TpBtf("sched_process_fork")),
-        program("exit_tp_btf", Hook::TpBtf("sched_process_exit")),
-    ],
-    None,
-)];
-
-const CGROUP: &[Rung] = &[rung(
-    "tp_btf",
-    Family::Tracepoint,
-    &[program("cgroup_tp_btf", Hook::TpBtf("cgroup_mkdir"))],
-    None,
-)];
-
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn the_kernel_can_tell_the_programs_apart() {
-        const KEPT: usize = 15;
-        let names: HashSet<&str> = Fact::ALL
-            .iter()
-            .flat_map(|fact| fact.rungs())
-            .flat_map(|rung| rung.programs)
-            .flat_map(Program::names)
-            .collect();
-        let kept: HashSet<&str> = names
-            .iter()
-            .map(|name| name.get(..KEPT).unwrap_or(name))
-            .collect();
-        assert_eq!(names.len(), kept.len());
-    }
-
-    #[test]
-    fn every_fact_has_a_rung_without_kprobes_and_trampolines() {
-        for fact in Fact::ALL {
-            assert!(
-                fact.rungs()
-                    .iter()
-                    .any(|rung| rung.family == Family::Tracepoint),
-                "{}",
-                fact.name()
-            );
-        }
-    }
-}
+mod tests;

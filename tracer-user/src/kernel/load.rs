@@ -1,11 +1,13 @@
 //! Loading the kernel object and attaching, for each fact, the best rung that the kernel grants.
 
-use std::{any::Any, fs::File, io, path::PathBuf};
+mod explain;
+
+use std::{any::Any, fs::File, io, os::fd::AsFd as _};
 
 use anyhow::{Context as _, bail};
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader,
-    programs::{CgroupAttachMode, Program as AyaProgram, ProgramError},
+    programs::{CgroupAttachMode, CgroupSkbAttachType, Program as AyaProgram, ProgramError},
 };
 use tracer_abi::{Offsets, Settings};
 use tracer_core::{fact, select::Compiled};
@@ -13,24 +15,33 @@ use zerocopy::IntoBytes as _;
 
 use super::{
     btf::Btf,
-    ladder::{Fact, Hook, Program, Rung},
+    iterate::Iterator,
+    ladder::{Arguments, Fact, Hook, Program, Rung},
     maps, object, offsets,
     policy::Policy,
     version,
 };
-use crate::host::cgroups::Hierarchies;
+use crate::host::{cgroups::Hierarchies, sockets};
 
 /// Where the kernel describes its types.
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
 /// What is to be loaded.
 pub struct Request<'a> {
+    /// What is to be known.
+    pub facts: &'a [Fact],
     /// Which hooks may be used.
     pub policy: &'a Policy,
     /// What the kernel half selects by.
     pub selection: &'a Compiled,
     /// Bytes of the ring; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
+    /// How long a connection has been open, milliseconds, before it is updated.
+    pub update_ms: u32,
+    /// How long there is no datagram, milliseconds, before a flow is over.
+    pub idle_ms: u32,
+    /// Every TCP state change is reported.
+    pub states: bool,
     /// Level of the programs' own diagnostics, as `aya_log` numbers them; zero: off.
     pub log_level: u8,
 }
@@ -63,17 +74,35 @@ impl Attached {
         self.links.clear();
     }
 
+    /// A program that is run over all of something; over the elements of a map, if one is named.
+    pub fn iterator(&self, program: Program, map: Option<&str>) -> anyhow::Result<Iterator> {
+        let name = program.name;
+        let loaded = self.ebpf.program(name);
+        let loaded = loaded.with_context(|| format!("the kernel object has no {name}"))?;
+        let map = match map {
+            Some(map) => Some(maps::descriptor(&self.ebpf, map)?),
+            None => None,
+        };
+        Iterator::new(loaded.fd()?.as_fd(), map).with_context(|| format!("cannot run {name}"))
+    }
+
     /// Which hook reports which fact.
     pub fn hooks(&self) -> Vec<fact::Hook> {
         let used = |outcome: &Outcome| Some((outcome.fact, outcome.used?));
-        self.facts
-            .iter()
-            .filter_map(used)
-            .map(|(fact, rung)| fact::Hook {
-                name: fact.name().to_owned(),
-                via: rung.via.to_owned(),
-            })
-            .collect()
+        self.facts.iter().filter_map(used).map(hook).collect()
+    }
+
+    /// What a program reports, alone or with others.
+    pub fn hooks_of(&self, program: &str) -> Vec<fact::Hook> {
+        let has_program = |rung: &Rung| {
+            let mut programs = rung.programs.iter();
+            programs.any(|one| one.names().any(|name| name == program))
+        };
+        let reported = |outcome: &Outcome| {
+            let rung = outcome.used.filter(|rung| has_program(rung))?;
+            Some(hook((outcome.fact, rung)))
+        };
+        self.facts.iter().filter_map(reported).collect()
     }
 
     /// What this kernel kept us from doing, in sentences.
@@ -96,6 +125,13 @@ impl Attached {
             .collect();
         programs.sort_by(|a, b| a.name.cmp(&b.name));
         programs
+    }
+}
+
+fn hook((fact, rung): (Fact, &Rung)) -> fact::Hook {
+    fact::Hook {
+        name: fact.name().to_owned(),
+        via: rung.via.to_owned(),
     }
 }
 
@@ -142,9 +178,9 @@ fn climb(request: &Request<'_>) -> anyhow::Result<Attached> {
         root_cgroup: hierarchies.unified().map(File::open),
     };
     maps::fill(&mut ladder.attached.ebpf, request.selection)?;
-    for fact in Fact::ALL {
-        ladder.climb(fact, request.policy)?;
-        if fact == Fact::Cgroup {
+    for fact in request.facts {
+        ladder.climb(*fact, request.policy)?;
+        if *fact == Fact::Cgroup {
             // From here the programs admit new cgroups, so what exists now is all that is missing.
             maps::admit_cgroups(&mut ladder.attached.ebpf, request.selection, &hierarchies)?;
         }
@@ -162,6 +198,8 @@ fn load_object(
     let settings = Settings {
         own_tgid: std::process::id(),
         wake_bytes: request.ring_bytes / 4,
+        update_ms: request.update_ms,
+        idle_ms: request.idle_ms,
         v1_subsystem: v1
             .and_then(|v1| {
                 btf.value_of(&format!("cgroup_subsys_id.{}_cgrp_id", v1.name))
@@ -169,7 +207,9 @@ fn load_object(
             })
             .unwrap_or(Offsets::MISSING),
         v1_hierarchy: v1.map_or(u32::MAX, |v1| v1.number),
+        states: u32::from(request.states),
     };
+    let room = sockets::room();
     let logs_bytes = if request.log_level == 0 {
         4096
     } else {
@@ -182,6 +222,8 @@ fn load_object(
         .override_global(aya_log::LEVEL, &request.log_level, false)
         .map_max_entries("EVENTS", request.ring_bytes)
         .map_max_entries("COUNTERS", cpus()?)
+        .map_max_entries("CONNECTIONS", room)
+        .map_max_entries("STATES", if request.states { room } else { 1 })
         .map_max_entries("AYA_LOGS", logs_bytes)
         .load(object::BYTES)
         .map_err(|error| match error {
@@ -240,33 +282,67 @@ impl Climber<'_> {
 
     /// Attaches all programs of a rung, or none.
     fn step(&mut self, rung: &'static Rung) -> Result<(), String> {
-        let mut links = Vec::new();
+        // Before any is loaded: one that is needed by the next rung too cannot be loaded twice.
         let mut programs = Vec::new();
         for program in rung.programs {
-            if self.attached.in_place.contains(program) || !self.fits(rung, program)? {
-                continue;
+            if !self.attached.in_place.contains(program) && self.fits(rung, program)? {
+                programs.push(*program);
             }
+        }
+        let mut links = Vec::new();
+        for program in &programs {
             for name in program.names() {
                 links.push(self.place(name, program.hook)?);
             }
-            programs.push(*program);
         }
         self.attached.links.append(&mut links);
         self.attached.in_place.extend(programs);
         Ok(())
     }
 
+    /// Whether a program of a rung is made for this kernel. Not if none of the rung is that ought to
+    /// be.
+    fn fits(&self, rung: &Rung, program: &Program) -> Result<bool, String> {
+        match (program.hook, program.made_for) {
+            (Hook::Fexit(function, parameters), _) => {
+                self.has_parameters(rung, function, parameters)
+            }
+            (_, Some(made_for)) => self.has_arguments(rung, made_for),
+            _ => Ok(true),
+        }
+    }
+
+    /// Of several programs made for the arguments of a tracepoint only those made for the ones it has
+    /// fit.
+    fn has_arguments(&self, rung: &Rung, made_for: Arguments) -> Result<bool, String> {
+        let tracepoint = made_for.tracepoint;
+        let found = self
+            .btf
+            .arguments_of(tracepoint)
+            .ok_or_else(|| format!("this kernel has no {tracepoint}"))?;
+        let is_made_for_it = |program: &Program| {
+            let of_this = |other: Arguments| other.tracepoint == tracepoint && other.kinds == found;
+            program.made_for.is_some_and(of_this)
+        };
+        if !rung.programs.iter().any(is_made_for_it) {
+            return Err(format!("{tracepoint} has other arguments in this kernel"));
+        }
+        Ok(found == made_for.kinds)
+    }
+
     /// Of several programs at the return of one function only the one made for its number of
     /// parameters fits.
-    fn fits(&self, rung: &Rung, program: &Program) -> Result<bool, String> {
-        let Hook::Fexit(function, parameters) = program.hook else {
-            return Ok(true);
-        };
+    fn has_parameters(
+        &self,
+        rung: &Rung,
+        function: &str,
+        parameters: usize,
+    ) -> Result<bool, String> {
         let found = self
             .btf
             .parameters_of(function)
             .ok_or_else(|| format!("this kernel has no {function}"))?;
-        let is_made_for_it = |program: &Program| program.hook == Hook::Fexit(function, found);
+        let is_made_for_it = |program: &Program| matches!(program.hook, Hook::Fexit(other, count) if other == function && count == found);
         if !rung.programs.iter().any(is_made_for_it) {
             return Err(format!("{function} has {found} parameters in this kernel"));
         }
@@ -290,9 +366,12 @@ impl Climber<'_> {
                 place_typed(loaded, target, self.aya_btf)
             }
             Hook::Kprobe(target) | Hook::Kretprobe(target) => place_probe(loaded, target),
-            Hook::SockOps | Hook::SockRelease | Hook::SockAddr => place_cgroup(loaded, cgroup?),
+            Hook::SockOps | Hook::Sock | Hook::SockAddr => place_cgroup(loaded, cgroup?),
+            Hook::SkbEgress => place_skb(loaded, cgroup?, CgroupSkbAttachType::Egress),
+            Hook::SkbIngress => place_skb(loaded, cgroup?, CgroupSkbAttachType::Ingress),
+            Hook::Iter(target) => place_iterator(loaded, target, self.aya_btf),
         };
-        result.map_err(|error| explain(name, hook, &error))
+        result.map_err(|error| explain::explain(name, hook, &error))
     }
 }
 
@@ -330,8 +409,14 @@ fn place_probe(
         return Err(ProgramError::UnexpectedProgramType);
     };
     program.load()?;
-    let id = program.attach(target, 0)?;
-    Ok(Box::new(program.take_link(id)?))
+    match program.attach(target, 0) {
+        Ok(id) => Ok(Box::new(program.take_link(id)?)),
+        Err(error) => {
+            // Where probes are refused, that is only known now; what nothing calls need not stay.
+            let _ = program.unload();
+            Err(error)
+        }
+    }
 }
 
 /// The links of cgroup programs are always shared with those of others, so the mode says nothing;
@@ -361,59 +446,28 @@ fn place_cgroup(
     }
 }
 
-/// Why a program could not be placed, in a few words.
-fn explain(name: &str, hook: Hook, error: &ProgramError) -> String {
-    let is_probe = matches!(hook, Hook::Kprobe(_) | Hook::Kretprobe(_));
-    if is_probe && !PathBuf::from("/sys/bus/event_source/devices/kprobe").exists() {
-        return "this kernel has no kprobes".to_owned();
-    }
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => match io_error.kind() {
-            io::ErrorKind::PermissionDenied if verifier_log.to_string().trim().is_empty() => {
-                format!("this kernel does not permit {}", kind(hook))
-            }
-            _ => format!(
-                "the kernel refuses {name}: {io_error}: {}",
-                last_line(&verifier_log.to_string())
-            ),
-        },
-        ProgramError::Btf(error) => format!("this kernel cannot hook it: {error}"),
-        other => {
-            let mut text = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            text
-        }
-    }
-}
-
-fn kind(hook: Hook) -> &'static str {
-    match hook {
-        Hook::Fentry(_) => "fentry programs",
-        Hook::Fexit(..) => "fexit programs",
-        Hook::Kprobe(_) | Hook::Kretprobe(_) => "kprobe programs",
-        Hook::TpBtf(_) => "tracing programs",
-        Hook::SockOps | Hook::SockRelease | Hook::SockAddr => "cgroup programs",
-    }
-}
-
-/// What the verifier complains of stands before its statistics.
-fn last_line(log: &str) -> String {
-    let is_statistics = |line: &&str| {
-        ["processed ", "verification time", "stack depth"]
-            .iter()
-            .any(|start| line.starts_with(start))
+fn place_skb(
+    program: &mut AyaProgram,
+    cgroup: &File,
+    direction: CgroupSkbAttachType,
+) -> Result<Box<dyn Any + Send>, ProgramError> {
+    let AyaProgram::CgroupSkb(program) = program else {
+        return Err(ProgramError::UnexpectedProgramType);
     };
-    log.lines()
-        .rev()
-        .filter(|line| !line.trim().is_empty())
-        .find(|line| !is_statistics(line))
-        .unwrap_or_default()
-        .to_owned()
+    program.load()?;
+    let id = program.attach(cgroup, direction, CgroupAttachMode::Single)?;
+    Ok(Box::new(program.take_link(id)?))
+}
+
+/// An iterator runs when we read from it; loading it shows whether it may.
+fn place_iterator(
+    program: &mut AyaProgram,
+    target: &str,
+    btf: &AyaBtf,
+) -> Result<Box<dyn Any + Send>, ProgramError> {
+    let AyaProgram::Iter(program) = program else {
+        return Err(ProgramError::UnexpectedProgramType);
+    };
+    program.load(target, btf)?;
+    Ok(Box::new(()))
 }

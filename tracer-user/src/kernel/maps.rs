@@ -1,11 +1,14 @@
 //! Filling the maps by which the programs select.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
 use anyhow::Context as _;
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, lpm_trie::Key},
 };
 use ipnet::Ipv6Net;
 use tracer_abi::{CgroupPrefix, Predicates};
@@ -22,6 +25,14 @@ const CGROUP_V1: u64 = 1 << 63;
 type AddressKey = [u8; 16];
 /// The beginning of a cgroup path in the kernel's maps.
 type PrefixKey = [u8; CgroupPrefix::MAX];
+
+/// The descriptor of a hash map.
+pub fn descriptor<'a>(ebpf: &'a Ebpf, name: &str) -> anyhow::Result<BorrowedFd<'a>> {
+    match ebpf.map(name) {
+        Some(Map::HashMap(map)) => Ok(map.fd().as_fd()),
+        _ => anyhow::bail!("the kernel object has no hash map {name}"),
+    }
+}
 
 /// Writes everything but the cgroups that exist.
 pub fn fill(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<()> {
@@ -62,7 +73,7 @@ fn uses(selection: &Compiled, bit: u32) -> bool {
 
 fn typed<'a, M>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<M>
 where
-    M: TryFrom<&'a mut aya::maps::Map>,
+    M: TryFrom<&'a mut Map>,
     M::Error: Into<anyhow::Error>,
 {
     let map = ebpf

@@ -7,7 +7,10 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use aya::Ebpf;
 
-use super::ladder::Program;
+use super::{
+    ladder::{Hook, Program},
+    version,
+};
 
 /// The program whose skipped runs lose nothing: it looks after what others have missed.
 const HARMLESS: &str = "destroy_tp_btf";
@@ -44,7 +47,10 @@ impl Meter {
             is_of_processes: is_of_processes(program.name),
             descriptions: program.names().filter_map(description).collect(),
         };
-        let can_lose = programs.iter().filter(|program| program.name != HARMLESS);
+        let is_preempted = !version::tracepoints_are_not_preempted();
+        let can_lose = programs
+            .iter()
+            .filter(|program| program.name != HARMLESS && can_lose(program, is_preempted));
         Self {
             hooks: can_lose.map(counted).collect(),
         }
@@ -67,6 +73,14 @@ impl Meter {
     }
 }
 
+/// Whether a call can find both a program and its twin running already. At a tracepoint that takes another
+/// task: the only one to interrupt a program there otherwise is a softirq, which interrupts one of them,
+/// and which none interrupts.
+fn can_lose(program: &Program, tracepoints_are_preempted: bool) -> bool {
+    let is_at_tracepoint = matches!(program.hook, Hook::TpBtf(_));
+    program.again.is_none() || !is_at_tracepoint || tracepoints_are_preempted
+}
+
 /// Whether a program tells of processes or cgroups.
 fn is_of_processes(name: &str) -> bool {
     ["exec_", "fork_", "exit_", "cgroup_"]
@@ -86,6 +100,22 @@ fn skipped(fdinfo: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_twin_at_a_tracepoint_makes_up_for_all_where_nothing_preempts_it() {
+        let at = |hook, again| Program {
+            name: "state_tp_btf",
+            again,
+            hook,
+            made_for: None,
+        };
+        let tracepoint = Hook::TpBtf("inet_sock_set_state");
+        assert!(!can_lose(&at(tracepoint, Some("state_again")), false));
+        assert!(can_lose(&at(tracepoint, Some("state_again")), true));
+        assert!(can_lose(&at(tracepoint, None), false));
+        let function = Hook::Fentry("tcp_connect");
+        assert!(can_lose(&at(function, Some("connect_again")), false));
+    }
 
     #[test]
     fn skipped_runs_are_read_from_the_description() {

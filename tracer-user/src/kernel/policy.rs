@@ -70,7 +70,8 @@ fn pin(fact: &str, via: &str) -> Result<(Fact, &'static str), String> {
     if let Some(rung) = rung {
         Ok((known, rung.via))
     } else {
-        let vias: Vec<&str> = known.rungs().iter().map(|rung| rung.via).collect();
+        let mut vias: Vec<&str> = known.rungs().iter().map(|rung| rung.via).collect();
+        vias.dedup();
         Err(format!(
             "`{fact}` cannot be had through `{via}`, only through {}",
             vias.join(", ")
@@ -91,7 +92,7 @@ mod tests {
     fn auto_tries_everything_best_first() {
         assert_eq!(
             vias("auto", Fact::Accept),
-            ["fentry", "kprobe", "fexit", "kretprobe", "tp_btf"]
+            ["fentry", "kprobe", "fexit", "kretprobe", "tp_btf", "tp_btf"]
         );
     }
 

@@ -5,10 +5,27 @@ use anyhow::{Context as _, ensure};
 /// The oldest one on which all of it is tested.
 const OLDEST: (u32, u32) = (5, 10);
 
+/// The first one that may run another task in the midst of a program at a tracepoint.
+const PREEMPTIBLE_TRACEPOINTS: (u32, u32) = (6, 19);
+
 /// Fails, in one sentence, on a kernel that is too old.
 pub fn check() -> anyhow::Result<()> {
+    check_release(&release()?)
+}
+
+/// Whether a program at a tracepoint has its CPU for itself until it ends, but for interrupts.
+pub fn tracepoints_are_not_preempted() -> bool {
+    release().is_ok_and(|release| is_before(&release, PREEMPTIBLE_TRACEPOINTS))
+}
+
+fn release() -> anyhow::Result<String> {
     let system = nix::sys::utsname::uname().context("the kernel does not say what it is")?;
-    check_release(&system.release().to_string_lossy())
+    Ok(system.release().to_string_lossy().into_owned())
+}
+
+/// One that does not begin with a version is not known to be.
+fn is_before(release: &str, first: (u32, u32)) -> bool {
+    version(release).is_some_and(|version| version < first)
 }
 
 /// `release` is as `uname -r` says, e.g. `6.1.0-56-amd64`. One that does not begin with a version is
@@ -39,6 +56,13 @@ mod tests {
             "this is Linux 4.19.0-27-amd64, and conntracer needs 5.10 or newer"
         );
         assert!(check_release("5.4.0").is_err());
+    }
+
+    #[test]
+    fn kernels_that_preempt_tracepoints_are_known_by_their_version() {
+        let is_older = |release| is_before(release, PREEMPTIBLE_TRACEPOINTS);
+        assert!(is_older("6.18.44") && is_older("5.10.0-46-amd64"));
+        assert!(!is_older("6.19.0") && !is_older("7.3.4+deb13") && !is_older("next"));
     }
 
     #[test]

@@ -2,5 +2,7 @@
 
 pub mod file;
 pub mod recorder;
+pub mod screen;
 pub mod sink;
+pub mod stdout;
 pub mod terminal;

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anyhow::Context as _;
-use tracer_core::{clock::Clock, format::Format, record::Record};
+use tracer_core::{clock::Clock, format::Format, record::Record, redact::Arguments};
 
 /// What became of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,26 @@ pub enum Written {
     Closed,
 }
 
+/// The door that records leave through.
+pub trait RecordSink {
+    /// Takes records. It is called without any from time to time, so that it is noticed when nobody
+    /// wants more.
+    fn take(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written>;
+
+    /// All of what was there before has been handed over.
+    fn surveyed(&mut self) {}
+
+    /// No record follows.
+    fn end(&mut self) -> anyhow::Result<Written> {
+        Ok(Written::All)
+    }
+}
+
 /// Formats records and writes them.
 pub struct Sink<W: Write> {
     format: Box<dyn Format>,
+    /// What is shown of arguments.
+    arguments: Arguments,
     writer: BufWriter<W>,
     /// What it is called in an error.
     name: String,
@@ -25,9 +42,10 @@ pub struct Sink<W: Write> {
 
 impl<W: Write> Sink<W> {
     /// A sink for a writer.
-    pub fn new(format: Box<dyn Format>, writer: W, name: &str) -> Self {
+    pub fn new(format: Box<dyn Format>, arguments: Arguments, writer: W, name: &str) -> Self {
         Self {
             format,
+            arguments,
             writer: BufWriter::with_capacity(64 << 10, writer),
             name: name.to_owned(),
             line: Vec::new(),
@@ -38,13 +56,23 @@ impl<W: Write> Sink<W> {
     pub fn write(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written> {
         for record in records {
             self.line.clear();
-            self.format.write(record, clock, &mut self.line);
+            self.format(record, clock);
             let result = self.writer.write_all(&self.line);
             if self.check(result)? == Written::Closed {
                 return Ok(Written::Closed);
             }
         }
         Ok(Written::All)
+    }
+
+    fn format(&mut self, record: &Record, clock: &Clock) {
+        if matches!(self.arguments, Arguments::Full) {
+            self.format.write(record, clock, &mut self.line);
+            return;
+        }
+        let mut record = record.clone();
+        self.arguments.apply(&mut record);
+        self.format.write(&record, clock, &mut self.line);
     }
 
     /// Hands over what is buffered.
@@ -58,6 +86,25 @@ impl<W: Write> Sink<W> {
             Ok(()) => Ok(Written::All),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Closed),
             Err(error) => Err(error).with_context(|| format!("cannot write to {}", self.name)),
+        }
+    }
+}
+
+impl<W: Write> RecordSink for Sink<W> {
+    fn take(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written> {
+        match self.write(records, clock)? {
+            Written::All => self.flush(),
+            Written::Closed => Ok(Written::Closed),
+        }
+    }
+
+    fn end(&mut self) -> anyhow::Result<Written> {
+        self.line.clear();
+        self.format.end(&mut self.line);
+        let result = self.writer.write_all(&self.line);
+        match self.check(result)? {
+            Written::All => self.flush(),
+            Written::Closed => Ok(Written::Closed),
         }
     }
 }

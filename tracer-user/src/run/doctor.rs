@@ -1,13 +1,16 @@
 //! `conntracer doctor`: what this kernel allows. It attaches each hook for a moment and takes it
-//! away again; nothing of the host is changed.
+//! away again; nothing of the host is changed. What the self-test makes is in a network namespace
+//! that ends with it.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use tracer_core::{fact::Networks, scope::Scopes, select::Compiled};
 
-use super::Ending;
+use super::{
+    Ending,
+    self_test::{self, Verdict},
+};
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
     host::{cgroups::Hierarchies, identity, namespaces},
@@ -16,6 +19,7 @@ use crate::{
         load::{self, Outcome, Request},
         policy::Policy,
     },
+    output::{stdout, terminal},
     privileges::{self, Privilege},
 };
 
@@ -45,6 +49,9 @@ struct Findings {
     /// Why nothing can be traced.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What the self-test found; absent: there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_test: Option<Vec<self_test::Finding>>,
 }
 
 /// What became of a fact.
@@ -72,35 +79,61 @@ struct Refusal {
 /// Looks, and says what it found.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
     privileges::check()?;
-    let findings = examine(&args.hooks);
+    let mut findings = examine(&args.hooks);
     let mut text = Vec::new();
-    match args.output {
-        DoctorFormat::Json => {
+    if args.output == DoctorFormat::Text {
+        describe(&findings, &mut text)?;
+        show(&mut text)?;
+    }
+    if args.self_test && findings.error.is_none() {
+        findings.self_test = Some(self_test::run(&args.hooks)?);
+    }
+    match (args.output, &findings.self_test) {
+        (DoctorFormat::Json, _) => {
             serde_json::to_writer(&mut text, &findings)?;
             text.push(b'\n');
         }
-        DoctorFormat::Text => describe(&findings, &mut text)?,
-    }
-    match std::io::stdout().write_all(&text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            return Err(error).context("cannot write to stdout");
+        (DoctorFormat::Text, Some(found)) => {
+            writeln!(text)?;
+            self_test::describe(found, terminal::width(), &mut text)?;
         }
-        _ => {}
+        (DoctorFormat::Text, None) => {}
     }
-    Ok(if findings.error.is_some() {
+    show(&mut text)?;
+    let tested = findings.self_test.as_deref().unwrap_or_default();
+    Ok(ending(findings.error.is_some(), tested))
+}
+
+/// Writes what there is to be read by now.
+fn show(text: &mut Vec<u8>) -> anyhow::Result<()> {
+    let written = stdout::put(text);
+    text.clear();
+    written
+}
+
+/// It fails where the self-test missed something, and where nothing could be tested, for then nothing is
+/// proved.
+fn ending(has_failed: bool, tested: &[self_test::Finding]) -> Ending {
+    let has = |verdict| tested.iter().any(|found| found.verdict == verdict);
+    let is_proved = !has(Verdict::Missed) && (tested.is_empty() || has(Verdict::Reported));
+    if has_failed || !is_proved {
         Ending::Failed
     } else {
         Ending::Done
-    })
+    }
 }
 
 fn examine(policy: &Policy) -> Findings {
     let hierarchies = Hierarchies::find();
     let selection = Compiled::new(&[], false, &Scopes::new(&[], &Networks::default()));
     let attached = load::attach(&Request {
+        facts: &Fact::ALL,
         policy,
         selection: &selection,
         ring_bytes: 1 << 16,
+        update_ms: 0,
+        idle_ms: 0,
+        states: false,
         log_level: 0,
     });
     let (facts, mut degraded, error) = match &attached {
@@ -125,6 +158,7 @@ fn examine(policy: &Policy) -> Findings {
         hidden,
         degraded,
         error,
+        self_test: None,
     }
 }
 
@@ -222,5 +256,32 @@ fn describe_fact(finding: &Finding, out: &mut impl Write) -> std::io::Result<()>
     match finding.cost {
         Some(cost) => writeln!(out, "{:<10}   so {cost}", ""),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Verdict::{Missed, Reported, Untested},
+        *,
+    };
+
+    #[test]
+    fn the_ending_says_what_the_self_test_proved() {
+        let of = |verdicts: &[Verdict]| {
+            let mut tested = self_test::all_untested("why");
+            tested.truncate(verdicts.len());
+            for (one, verdict) in tested.iter_mut().zip(verdicts) {
+                one.verdict = *verdict;
+            }
+            ending(false, &tested)
+        };
+        assert_eq!(of(&[]), Ending::Done);
+        assert_eq!(of(&[Reported, Reported]), Ending::Done);
+        assert_eq!(of(&[Reported, Untested]), Ending::Done);
+        assert_eq!(of(&[Untested, Untested]), Ending::Failed);
+        assert_eq!(of(&[Reported, Missed]), Ending::Failed);
+        assert_eq!(of(&[Untested, Missed]), Ending::Failed);
+        assert_eq!(ending(true, &[]), Ending::Failed);
     }
 }

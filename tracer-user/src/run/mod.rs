@@ -1,11 +1,28 @@
 //! The commands.
 
 pub mod doctor;
+pub mod export;
+pub mod files;
+pub mod generate;
+pub mod hosts;
+pub mod live;
 pub mod replay;
+pub mod self_test;
 pub mod session;
+pub mod snapshot;
+mod told;
+pub mod top;
 pub mod trace;
 
 use std::process::ExitCode;
+
+use tracer_core::pipeline::Pipeline;
+
+/// What is said unless nothing is to be said.
+pub const NOTES: &str = "conntracer_notes";
+
+/// Loss, which is told however quiet it is.
+pub const LOSS: &str = "conntracer_loss";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +31,24 @@ pub enum Ending {
     Done,
     /// Done, but records were lost.
     Incomplete,
+    /// Done, and a cross-check found sockets that are hidden.
+    Hidden,
     /// It failed, and has said why.
     Failed,
+}
+
+impl Ending {
+    /// How a run ends whose records are all written. That something is hidden matters more than that
+    /// records were lost, which they say themselves.
+    pub fn of(pipeline: &Pipeline) -> Self {
+        if pipeline.has_hidden() {
+            Self::Hidden
+        } else if pipeline.totals().is_complete() {
+            Self::Done
+        } else {
+            Self::Incomplete
+        }
+    }
 }
 
 impl From<Ending> for ExitCode {
@@ -24,6 +57,7 @@ impl From<Ending> for ExitCode {
             Ending::Done => 0,
             Ending::Failed => 1,
             Ending::Incomplete => 3,
+            Ending::Hidden => 4,
         })
     }
 }

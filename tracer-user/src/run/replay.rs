@@ -1,10 +1,6 @@
 //! `conntracer replay`: reads the recording and nothing else of the machine it runs on.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use anyhow::Context as _;
 use tracer_core::{
@@ -12,24 +8,68 @@ use tracer_core::{
     fact::{Account, Fact},
     pipeline::Pipeline,
     record::Record,
-    recording::{Entry, Header, ReadError, Reader, Recorded},
+    recording::{self, Entry, Header, ReadError, Reader},
 };
 use tracing::{error, warn};
 
-use super::{Ending, trace};
+use super::{Ending, live, told::Told};
 use crate::{
-    cli::{ReplayArgs, Surroundings},
-    output::sink::{Sink, Written},
+    cli::{Config, NetworkArgs, ReplayArgs, SelectionArgs, Surroundings},
+    output::sink::{RecordSink, Written},
 };
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 << 10;
 
+/// Records that are gathered before they are written.
+const RECORDS_MAX: usize = 1024;
+
+/// A recording that is replayed.
+pub struct Recorded<'a> {
+    /// Where it is.
+    pub file: &'a Path,
+    /// What is shown.
+    pub selection: &'a SelectionArgs,
+    /// Networks in place of those that were recorded.
+    pub networks: &'a NetworkArgs,
+    /// How many records about connections are written at most.
+    pub count: Option<u64>,
+    /// It may have been changed.
+    pub no_verify: bool,
+}
+
 /// Replays a recording.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
+    let recorded = Recorded {
+        file: &args.file,
+        selection: &args.show.selection,
+        networks: &args.show.networks,
+        count: args.count,
+        no_verify: args.no_verify,
+    };
+    args.format.check(args.show.output.output)?;
+    // Of a machine that is not the traced one, nothing is read.
+    let config = Config::default();
+    let sink = || {
+        let sink = live::sink(&args.show.output, &args.table, &args.format, &config)?;
+        Ok(Box::new(sink) as Box<dyn RecordSink>)
+    };
+    replay(&recorded, open(&args.file)?, sink)
+}
+
+/// Replays what is read to a sink, which is made once it is known to be a recording.
+pub fn replay<'a>(
+    args: &'a Recorded<'a>,
+    mut input: impl Read,
+    sink: impl FnOnce() -> anyhow::Result<Box<dyn RecordSink + 'a>>,
+) -> anyhow::Result<Ending> {
     let name = args.file.display().to_string();
-    let mut input = open(&args.file)?;
-    let mut reader = Reader::default();
+    let mut sink = Some(sink);
+    let mut reader = if args.no_verify {
+        Reader::trusting()
+    } else {
+        Reader::default()
+    };
     let mut piece = vec![0; PIECE];
     let mut replay: Option<Replay<'_>> = None;
     loop {
@@ -37,8 +77,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
             .read(&mut piece)
             .with_context(|| format!("cannot read {name}"))?;
         reader.feed(piece.get(..len).unwrap_or_default());
+        if len == 0 {
+            reader.end();
+        }
         let step = match &mut replay {
-            None => Replay::begin(args, &mut reader).map(|begun| replay = begun),
+            None => Replay::begin(args, &mut reader, &mut sink).map(|begun| replay = begun),
             Some(_) => Ok(()),
         };
         step.with_context(|| format!("cannot replay {name}"))?;
@@ -54,14 +97,16 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
             Ok(Written::All) => return replay.finish(&reader, &name),
             Ok(Written::Closed) => return Ok(Ending::Done),
             Err(error) => {
-                replay.sink.flush()?;
+                replay.write()?;
+                replay.sink.end()?;
                 return Err(error).with_context(|| format!("cannot replay {name} any further"));
             }
         }
     }
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+/// Opens a file, or stdin.
+pub fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
@@ -71,20 +116,32 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 
 /// A replay under way.
 struct Replay<'a> {
-    args: &'a ReplayArgs,
+    args: &'a Recorded<'a>,
     header: Header,
     /// Facts from before the first one that needs the selection, which needs the accounts.
     early: Vec<Fact>,
     pipeline: Option<Pipeline>,
-    sink: Sink<Box<dyn Write>>,
+    sink: Box<dyn RecordSink + 'a>,
     records: Vec<Record>,
+    /// What was said of it beside its records.
+    told: Told,
     has_stopped: bool,
 }
 
 impl<'a> Replay<'a> {
     /// Reads the header, once it is there.
-    fn begin(args: &'a ReplayArgs, reader: &mut Reader) -> anyhow::Result<Option<Self>> {
+    fn begin<F>(
+        args: &'a Recorded<'a>,
+        reader: &mut Reader,
+        sink: &mut Option<F>,
+    ) -> anyhow::Result<Option<Self>>
+    where
+        F: FnOnce() -> anyhow::Result<Box<dyn RecordSink + 'a>>,
+    {
         let Some(header) = reader.header()? else {
+            return Ok(None);
+        };
+        let Some(sink) = sink.take() else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -92,8 +149,9 @@ impl<'a> Replay<'a> {
             header,
             early: Vec::new(),
             pipeline: None,
-            sink: trace::sink(&args.output)?,
+            sink: sink()?,
             records: Vec::new(),
+            told: Told::default(),
             has_stopped: false,
         }))
     }
@@ -102,16 +160,23 @@ impl<'a> Replay<'a> {
     fn drain(&mut self, reader: &mut Reader) -> anyhow::Result<Written> {
         while let Some(entry) = reader.entry()? {
             self.entry(entry)?;
-            let Some(pipeline) = &self.pipeline else {
-                continue;
-            };
-            if self.sink.write(&self.records, pipeline.clock())? == Written::Closed {
+            if self.records.len() >= RECORDS_MAX && self.write()? == Written::Closed {
                 return Ok(Written::Closed);
             }
-            self.records.clear();
         }
         // More may be long in coming, if it is being recorded now.
-        self.sink.flush()
+        self.write()
+    }
+
+    /// Hands over the records.
+    fn write(&mut self) -> anyhow::Result<Written> {
+        let Some(pipeline) = &self.pipeline else {
+            return Ok(Written::All);
+        };
+        self.told.records(&self.records);
+        let written = self.sink.take(&self.records, pipeline.clock());
+        self.records.clear();
+        written
     }
 
     fn entry(&mut self, entry: Entry<'_>) -> anyhow::Result<()> {
@@ -144,6 +209,7 @@ impl<'a> Replay<'a> {
                 pipeline.count(time_ns, counters, &mut self.records);
             }
             Entry::Start(time_ns) => pipeline.start(time_ns, &mut self.records),
+            Entry::Surveyed(_) => pipeline.surveyed(&mut self.records),
             Entry::Stop(time_ns) => {
                 self.has_stopped = true;
                 pipeline.stop(time_ns, &mut self.records);
@@ -160,7 +226,7 @@ impl<'a> Replay<'a> {
     /// Whether what is selected now is what was selected for the recording. Says so if something
     /// else was, for what was left out then is missing now.
     fn was_selected_so(&self) -> bool {
-        let Recorded::Selected(words) = &self.header.selection else {
+        let recording::Recorded::Selected(words) = &self.header.selection else {
             return false;
         };
         let is_same = *words == self.args.selection.words();
@@ -204,7 +270,8 @@ impl<'a> Replay<'a> {
 
     /// The recording has been read.
     fn finish(&mut self, reader: &Reader, name: &str) -> anyhow::Result<Ending> {
-        self.sink.flush()?;
+        self.write()?;
+        self.sink.end()?;
         if let Err(cut) = reader.finish() {
             error!("{name} was cut off: {cut}; shown is what comes before");
             return Ok(Ending::Failed);
@@ -213,14 +280,7 @@ impl<'a> Replay<'a> {
             error!("{name} was cut off: it has no end; shown is what there is");
             return Ok(Ending::Failed);
         }
-        let is_complete = self
-            .pipeline
-            .as_ref()
-            .is_some_and(|pipeline| pipeline.totals().is_complete());
-        Ok(if is_complete {
-            Ending::Done
-        } else {
-            Ending::Incomplete
-        })
+        let ending = self.pipeline.as_ref().map(Ending::of);
+        Ok(ending.unwrap_or(Ending::Incomplete))
     }
 }

@@ -1,9 +1,6 @@
 //! One run of tracing: from the doors through the pipeline to the sink.
 
-use std::{
-    io::Write,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tracer_core::{
     decode::{decode, kind_of},
@@ -12,23 +9,27 @@ use tracer_core::{
     record::Record,
     recording::Entry,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::Ending;
+use super::{Ending, NOTES, told::Told};
 use crate::{
-    host::{Host, clock::Clock},
-    kernel::drain::{Message, Source, frames},
+    host::{Host, clock::Clock, namespaces::Namespace},
+    kernel::source::{Message, Source, frames},
     output::{
         recorder::Recorder,
-        sink::{Sink, Written},
+        sink::{RecordSink, Written},
     },
 };
 
-/// How often the clocks are compared and the addresses of this host are read again.
+/// How often the clocks are compared, the addresses of this host are read again and totals are told.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How long what was there before waits to be told with what takes its time to be found out: some of it
+/// is told only once.
+const SURVEY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A run.
-pub struct Session<S: Source, H: Host, C: Clock, W: Write> {
+pub struct Session<S: Source, H: Host, C: Clock> {
     /// The kernel.
     pub source: S,
     /// The machine beside it.
@@ -38,11 +39,33 @@ pub struct Session<S: Source, H: Host, C: Clock, W: Write> {
     /// What makes records of it.
     pub pipeline: Pipeline,
     /// Where they go; `None`: only a recording is made.
-    pub sink: Option<Sink<W>>,
+    pub sink: Option<Box<dyn RecordSink>>,
     /// Where the recording goes.
     pub recorder: Option<Recorder>,
-    /// How long it runs at most.
-    pub duration: Option<Duration>,
+    /// The network namespaces whose sockets are looked at.
+    pub namespaces: Vec<Namespace>,
+    /// When it ends, if nobody ends it.
+    pub until: Until,
+    /// How often open connections are updated; `None`: never.
+    pub update_interval: Option<Duration>,
+}
+
+/// When a run ends, if nobody ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    Interrupted,
+    /// After some time.
+    After(Duration),
+    /// When all of what was there before has been told.
+    Surveyed,
+}
+
+impl Until {
+    /// After some time, or never.
+    pub fn after(duration: Option<impl Into<Duration>>) -> Self {
+        duration.map_or(Self::Interrupted, |duration| Self::After(duration.into()))
+    }
 }
 
 /// What a run is doing.
@@ -55,23 +78,42 @@ enum Phase {
 
 /// The state of a run while it runs.
 struct Progress {
+    /// What was said of it beside its records.
+    told: Told,
     phase: Phase,
     /// Nobody reads the records any more.
     is_closed: bool,
     /// A recording could not be written.
     has_failed: bool,
     next_refresh: Instant,
+    next_update: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
-impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
+impl Progress {
+    /// How long to wait for a message at most.
+    fn time_left(&self) -> Option<Duration> {
+        let next = [self.deadline, self.next_update]
+            .into_iter()
+            .flatten()
+            .min();
+        next.filter(|_| self.phase == Phase::Tracing)
+            .map(|next| next.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
     /// Traces until a limit, a signal, or the end of whoever reads. `facts`: how tracing was set up.
     pub fn run(mut self, facts: Vec<Fact>) -> anyhow::Result<Ending> {
         let mut records = Vec::new();
         let mut progress = Progress {
+            told: Told::default(),
             phase: Phase::Tracing,
             is_closed: false,
             has_failed: false,
             next_refresh: Instant::now() + REFRESH_INTERVAL,
+            next_update: self.update_interval.map(|after| Instant::now() + after),
+            deadline: None,
         };
         let begin = self.host.begin();
         for fact in facts.into_iter().chain(begin) {
@@ -81,39 +123,65 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
         self.record(&Entry::Start(start_ns), &mut progress);
         self.pipeline.start(start_ns, &mut records);
         self.write(&mut records, &mut progress)?;
-        let deadline = self.duration.map(|after| Instant::now() + after);
-        while self.step(deadline, &mut records, &mut progress)? {}
+        self.source.survey(std::mem::take(&mut self.namespaces));
+        if let Until::After(duration) = self.until {
+            progress.deadline = Some(Instant::now() + duration);
+        }
+        while self.step(&mut records, &mut progress)? {}
         let stop_ns = self.clock.boot_ns();
         self.record(&Entry::Stop(stop_ns), &mut progress);
         self.pipeline.stop(stop_ns, &mut records);
         self.write(&mut records, &mut progress)?;
+        if let Some(sink) = &mut self.sink
+            && !progress.is_closed
+        {
+            sink.end()?;
+        }
+        if let Some(recorder) = &self.recorder {
+            let hash = recorder.last_hash();
+            info!(target: NOTES, "the recording ends with the hash {hash}");
+        }
         Ok(if progress.has_failed {
             Ending::Failed
-        } else if self.pipeline.totals().is_complete() {
-            Ending::Done
         } else {
-            Ending::Incomplete
+            Ending::of(&self.pipeline)
         })
     }
 
     /// Deals with one message. Whether there is more to come.
-    fn step(
-        &mut self,
-        deadline: Option<Instant>,
-        records: &mut Vec<Record>,
-        progress: &mut Progress,
-    ) -> anyhow::Result<bool> {
-        let left = deadline
-            .filter(|_| progress.phase == Phase::Tracing)
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match self.source.next(left) {
+    fn step(&mut self, records: &mut Vec<Record>, progress: &mut Progress) -> anyhow::Result<bool> {
+        self.keep_time(progress)?;
+        self.learn_late(Duration::ZERO, records, progress);
+        match self.source.next(progress.time_left()) {
             Message::Frames(bytes) => self.frames(&bytes, records, progress)?,
+            Message::Detached(detached) => {
+                self.learn(&Fact::Detached(detached), records, progress);
+            }
             Message::Counters(time_ns, counters) => {
                 self.record(&Entry::Counters(time_ns, counters), progress);
                 self.pipeline.count(time_ns, counters, records);
                 self.refresh(records, progress);
+                if progress.phase == Phase::Tracing {
+                    self.source.sweep();
+                }
             }
-            Message::Interrupted | Message::TimedOut => self.stop(progress)?,
+            Message::Surveyed(time_ns) => {
+                self.learn_late(SURVEY_PATIENCE, records, progress);
+                if progress.phase == Phase::Tracing {
+                    self.cross_check(records, progress);
+                }
+                self.record(&Entry::Surveyed(time_ns), progress);
+                self.pipeline.surveyed(records);
+                self.write(records, progress)?;
+                if let Some(sink) = &mut self.sink {
+                    sink.surveyed();
+                }
+                if self.until == Until::Surveyed {
+                    self.stop(progress)?;
+                }
+            }
+            Message::Interrupted => self.stop(progress)?,
+            Message::TimedOut => {}
             Message::Ended => return Ok(false),
         }
         self.write(records, progress)?;
@@ -121,6 +189,47 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
             self.stop(progress)?;
         }
         Ok(true)
+    }
+
+    /// Learns what took its time to be found out.
+    fn learn_late(
+        &mut self,
+        patience: Duration,
+        records: &mut Vec<Record>,
+        progress: &mut Progress,
+    ) {
+        for fact in self.host.late(patience) {
+            self.learn(&fact, records, progress);
+        }
+    }
+
+    /// Compares what was found with what others list, if that is asked for.
+    fn cross_check(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
+        let Some(check) = self.source.cross_check() else {
+            return;
+        };
+        for sentence in &check.not_compared {
+            warn!("cross-check: {sentence}");
+        }
+        for question in self.pipeline.questions_of(&check) {
+            for fact in self.host.answer(question) {
+                self.learn(&fact, records, progress);
+            }
+        }
+        self.learn(&Fact::CrossCheck(check), records, progress);
+    }
+
+    /// Does what is due.
+    fn keep_time(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| Instant::now() >= at);
+        if is_due(progress.next_update) && progress.phase == Phase::Tracing {
+            progress.next_update = self.update_interval.map(|after| Instant::now() + after);
+            self.source.update();
+        }
+        if is_due(progress.deadline) {
+            self.stop(progress)?;
+        }
+        Ok(())
     }
 
     fn stop(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
@@ -141,7 +250,7 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
             match decode(bytes) {
                 Ok(frame) => {
                     for question in self.pipeline.questions(&frame) {
-                        if let Some(fact) = self.host.answer(question) {
+                        for fact in self.host.answer(question) {
                             self.learn(&fact, records, progress);
                         }
                     }
@@ -164,6 +273,7 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
     fn refresh(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
         if Instant::now() >= progress.next_refresh {
             progress.next_refresh += REFRESH_INTERVAL;
+            progress.told.totals(self.pipeline.totals());
             let anchor = Fact::Clock(self.clock.anchor());
             for fact in [anchor].into_iter().chain(self.host.refresh()) {
                 self.learn(&fact, records, progress);
@@ -202,12 +312,12 @@ impl<S: Source, H: Host, C: Clock, W: Write> Session<S, H, C, W> {
     fn write(&mut self, records: &mut Vec<Record>, progress: &mut Progress) -> anyhow::Result<()> {
         let result = self.recorder.as_mut().map(Recorder::flush);
         self.check_recording(result, progress);
+        progress.told.records(records);
         if let Some(sink) = &mut self.sink
             && !progress.is_closed
-            && !records.is_empty()
         {
-            let written = sink.write(records, self.pipeline.clock())?;
-            progress.is_closed = written == Written::Closed || sink.flush()? == Written::Closed;
+            let written = sink.take(records, self.pipeline.clock())?;
+            progress.is_closed = written == Written::Closed;
         }
         records.clear();
         Ok(())

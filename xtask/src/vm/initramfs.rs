@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context as _, ensure};
 
 use crate::{
-    build::{self, TARGET, statically},
-    command::{cargo, command, root, run},
+    build::{self, TARGET},
+    command::{command, root},
 };
 
 /// Where it is.
@@ -21,12 +21,7 @@ pub fn path() -> PathBuf {
 
 /// Builds it.
 pub fn build(test_program: &Path) -> anyhow::Result<()> {
-    run(statically(cargo().args([
-        "build",
-        "--package",
-        "tracer-tests",
-        "--bins",
-    ])))?;
+    build::test_programs(&[])?;
     let programs = root().join("target").join(TARGET).join("debug");
     let tree = root().join("target/vm/root");
     if tree.exists() {

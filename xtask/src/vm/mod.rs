@@ -8,11 +8,7 @@ mod qemu;
 use anyhow::{Context as _, ensure};
 
 pub use self::kernels::{KERNELS, Kernel};
-use crate::{
-    build::{self, statically},
-    command::cargo,
-    packages, setup,
-};
+use crate::{build, packages, setup};
 
 /// Flags of `cargo xtask vm`.
 #[derive(Debug, clap::Args)]
@@ -32,13 +28,7 @@ const TOOLS: [&str; 3] = ["qemu-system-x86", "cpio", "dpkg"];
 
 /// Runs the kernel tests on the kernels that were asked for.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let kernels = if args.prepared {
-        kernels::cached()
-    } else {
-        setup::run()?;
-        build::run()?;
-        prepare()?
-    };
+    let kernels = ready(args.prepared)?;
     let is_wanted = |kernel: &&Kernel| {
         args.kernels.is_empty() || args.kernels.iter().any(|name| name == kernel.name)
     };
@@ -59,11 +49,34 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs tests on all kernels, whether they pass or not: what stood on the console of each.
+pub fn consoles(is_prepared: bool, tests: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut consoles = Vec::new();
+    for kernel in ready(is_prepared)? {
+        println!("vm: Linux {}", kernel.version);
+        qemu::run(&kernel, tests)?;
+        let path = qemu::console_path(&kernel);
+        let console = std::fs::read_to_string(&path);
+        consoles.push(console.with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    Ok(consoles)
+}
+
+/// The kernels that are here; everything else is made ready, too, unless it is.
+fn ready(is_prepared: bool) -> anyhow::Result<Vec<Kernel>> {
+    if is_prepared {
+        return Ok(kernels::cached());
+    }
+    setup::run()?;
+    build::run()?;
+    prepare()
+}
+
 /// Fetches the kernels and builds the initramfs. The kernels that could be had.
 pub fn prepare() -> anyhow::Result<Vec<Kernel>> {
     packages::install(&TOOLS)?;
     let kernels = kernels::fetch();
-    let test_program = test_program()?;
+    let test_program = build::kernel_tests(&[])?;
     initramfs::build(&test_program)?;
     Ok(kernels)
 }
@@ -79,27 +92,4 @@ pub fn report(kernels: &[Kernel]) {
             ),
         }
     }
-}
-
-/// Builds the tests that run on a kernel, and finds the program they became.
-fn test_program() -> anyhow::Result<std::path::PathBuf> {
-    let mut build = cargo();
-    statically(build.args([
-        "test",
-        "--no-run",
-        "--package",
-        "tracer-tests",
-        "--test",
-        "kernel",
-    ]));
-    // Cargo names the program on stderr: `Executable tests/kernel/main.rs (PATH)`.
-    let output = build.output().context("cannot run cargo")?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the tests do not compile:\n{text}");
-    let path = text
-        .lines()
-        .filter(|line| line.trim_start().starts_with("Executable"))
-        .find_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
-        .context("cargo does not name the test program")?;
-    Ok(crate::command::root().join(path))
 }

@@ -1,7 +1,9 @@
 //! One run of one kernel, under software emulation.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    fs,
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -9,23 +11,22 @@ use std::{
 use anyhow::Context as _;
 
 use super::{Kernel, initramfs};
-use crate::command::command;
+use crate::command::{command, root};
 
 /// How long a run may take.
-const DEADLINE: Duration = Duration::from_mins(15);
+const DEADLINE: Duration = Duration::from_mins(40);
+/// Software emulation, one host thread for all CPUs. With a thread for each, a CPU that meets an
+/// instruction that another is patching may get its trap so late that the kernel takes it for a bug
+/// and oopses with `int3`, now and then before anything of ours runs.
+const ACCELERATOR: &str = "tcg,thread=single";
+/// Memory in MiB, most of it for the maps of as many conntracers as run side by side in a test.
+const MEMORY_MIB: &str = "4096";
 /// The line in which init says how the tests ended.
 const VERDICT: &str = "verdict: ";
 
-/// Boots the kernel and shows what the tests say. Whether they passed.
+/// Boots the kernel and shows what the tests say; of those that pass only to somebody who watches.
+/// Whether they passed. All of it, with the seconds it came after, goes to a file.
 pub fn run(kernel: &Kernel, args: &[String]) -> anyhow::Result<bool> {
-    // With a host thread for each CPU, one that meets an instruction that the other is patching may get
-    // its trap so late that the kernel takes it for a bug: 7.x oopses with `int3`, now and then before
-    // anything of ours runs.
-    let accelerator = if kernel.is_older_than(7, 0) {
-        "tcg,thread=multi"
-    } else {
-        "tcg,thread=single"
-    };
     let append = format!(
         "console=ttyS0 quiet panic=-1 oops=panic -- {}",
         args.join(" ")
@@ -35,13 +36,13 @@ pub fn run(kernel: &Kernel, args: &[String]) -> anyhow::Result<bool> {
         .arg("qemu-system-x86_64")
         .args([
             "-accel",
-            accelerator,
+            ACCELERATOR,
             "-cpu",
             "max",
             "-smp",
             "2",
             "-m",
-            "2048",
+            MEMORY_MIB,
         ])
         .args([
             "-nographic",
@@ -64,15 +65,26 @@ pub fn run(kernel: &Kernel, args: &[String]) -> anyhow::Result<bool> {
         .take()
         .context("the machine has no console")?;
     let began = Instant::now();
+    let path = console_path(kernel);
+    let mut log =
+        fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let is_watched = io::stdout().is_terminal();
     let mut verdict = None;
     for line in BufReader::new(console).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
+        writeln!(log, "{:8.2} {line}", began.elapsed().as_secs_f64())?;
         match line.strip_prefix(VERDICT) {
             Some(word) => verdict = Some(word == "passed"),
+            None if line.ends_with(" ... ok") && !is_watched => {}
             None => println!("  {line}"),
         }
     }
     machine.wait()?;
-    println!("vm: {} s", began.elapsed().as_secs());
+    println!("vm: {} s, {}", began.elapsed().as_secs(), path.display());
     Ok(verdict.unwrap_or(false))
+}
+
+/// Where what stands on the console of a kernel's machine goes.
+pub fn console_path(kernel: &Kernel) -> PathBuf {
+    root().join(format!("target/vm/{}.log", kernel.name))
 }

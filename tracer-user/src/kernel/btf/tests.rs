@@ -2,12 +2,13 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
 
-/// Every name there is: one letter each, at the odd places from 1 to 7.
-const STRINGS: &[u8] = b"\0s\0a\0e\0f\0";
+/// Every name there is: one letter each, at the odd places from 1 to 7, and the tracepoint `e`.
+const STRINGS: &[u8] = b"\0s\0a\0e\0f\0btf_trace_e\0";
 const S: u32 = 1;
 const A: u32 = 3;
 const E: u32 = 5;
 const F: u32 = 7;
+const TRACE_E: u32 = 9;
 const ANONYMOUS: u32 = 0;
 /// The type that a member has where it does not matter.
 const VOID: u32 = 0;
@@ -54,6 +55,7 @@ fn ask_everything(bytes: &[u8]) {
     for first in ["s", "a", "e", "f", ""] {
         // The answers are whatever the bytes say; that there is one is what counts.
         let _ = (btf.size_of(first), btf.parameters_of(first));
+        let _ = btf.arguments_of(first);
         for second in ["s", "a", "e", "f", ""] {
             let path = format!("{first}.{second}");
             let _ = (btf.offset_of(&path), btf.value_of(&path));
@@ -64,7 +66,7 @@ fn ask_everything(bytes: &[u8]) {
 
 /// A word that names, types and places share, or any at all.
 fn any_word() -> impl Strategy<Value = u32> {
-    prop_oneof![12 => 0_u32..9, 1 => any::<u32>()]
+    prop_oneof![12 => 0_u32..10, 1 => any::<u32>()]
 }
 
 /// A well-formed type that refers to any others, itself included.
@@ -190,6 +192,24 @@ fn enumerators_have_values_and_functions_parameters() {
     // No prototype, no function.
     assert_eq!(btf.parameters_of("a"), None);
     assert_eq!(btf.parameters_of("s"), None);
+}
+
+#[test]
+fn a_tracepoint_says_what_it_hands_over() {
+    let of_handler = [A, 2, S, 4, E, 2, F, 5];
+    let bytes = section(&[
+        record(TRACE_E, kind::TYPEDEF, false, 2, &[], 1),
+        record(ANONYMOUS, kind::PTR, false, 3, &[], 1),
+        record(ANONYMOUS, kind::FUNC_PROTO, false, 0, &of_handler, 2),
+        record(ANONYMOUS, kind::INT, false, 4, &[0], 1),
+        record(A, kind::TYPEDEF, false, 6, &[], 1),
+        record(ANONYMOUS, kind::CONST, false, 2, &[], 1),
+        record(A, kind::TYPEDEF, false, 2, &[], 1),
+    ]);
+    let btf = Btf::parse(&bytes).unwrap();
+    // The first is the handler's own.
+    assert_eq!(btf.arguments_of("e").as_deref(), Some("ipp"));
+    assert_eq!(btf.arguments_of("a"), None);
 }
 
 #[test]

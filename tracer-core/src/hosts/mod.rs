@@ -1,0 +1,224 @@
+//! Which hosts communicate: one row for each source, destination, port and protocol.
+//!
+//! Records go in, of one host or of several, in any order; rows come out. Each socket's records are
+//! summed up first ([`sighting`]), then the two ends of a connection that was seen at both are found
+//! ([`ends`]), and what is left is put into rows ([`row`]).
+
+mod container;
+mod ends;
+mod observation;
+mod order;
+mod report;
+mod row;
+mod runs;
+mod sighting;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) use self::order::arrange;
+pub use self::{
+    container::Container,
+    observation::{End, Moment, Observation, Who},
+    order::{Grouping, Sort},
+    report::{Rule, Run, Window},
+    row::{Destination, Group, Moved, Process, Row, Source, User},
+};
+use self::{
+    row::{Counted, Key},
+    sighting::Sighting,
+};
+use crate::record::{Record, Start, Stop};
+
+/// Who saw something: a boot of a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Agent {
+    host: Arc<str>,
+    /// Empty where nothing said which boot it was.
+    boot: Arc<str>,
+}
+
+/// What every line of `-o json` says of itself, and the first of the boot.
+#[derive(Deserialize)]
+struct Read {
+    time: String,
+    event: String,
+    boot_id: Option<Arc<str>>,
+}
+
+/// What names a socket's connection among those of all hosts.
+type Name = (Agent, Arc<str>);
+
+/// Records of one host or of several, summed up.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    /// The runs of conntracer that told of them; the last is the one of the records that come.
+    runs: Vec<Run>,
+    /// The boot of whose records these are.
+    boot: Arc<str>,
+    sightings: BTreeMap<Name, Sighting>,
+    /// Everybody, once each.
+    everybody: BTreeSet<Arc<Who>>,
+}
+
+impl Hosts {
+    /// The records that follow are those of another run.
+    pub fn begin(&mut self) {
+        self.boot = Arc::default();
+        self.runs.push(Run::default());
+    }
+
+    /// The records that follow are those of a run that is under way.
+    pub fn begin_live(&mut self) {
+        self.begin();
+        if let Some(run) = self.runs.last_mut() {
+            *run = Run::live();
+        }
+    }
+
+    /// Takes a record of this run.
+    pub fn record(&mut self, record: &Record) {
+        let time = &record.head().time;
+        match record {
+            Record::Start(start) => self.start(start),
+            Record::Stop(stop) => self.stop(stop),
+            Record::Connection(connection) => self.take(Observation::from(&**connection)),
+            Record::Socket(_) | Record::Loss(_) => {}
+        }
+        self.see(time);
+    }
+
+    /// Takes a line of `-o json` of this run.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn line(&mut self, line: &str) -> Result<(), serde_json::Error> {
+        let record: Read = serde_json::from_str(line)?;
+        match record.event.as_str() {
+            "start" => {
+                self.boot = record.boot_id.unwrap_or_default();
+                let fields = serde_json::from_str(line)?;
+                if let Some(run) = self.runs.last_mut() {
+                    run.start(fields);
+                }
+            }
+            "stop" => {
+                let fields = serde_json::from_str(line)?;
+                if let Some(run) = self.runs.last_mut() {
+                    run.stop(fields);
+                }
+            }
+            // What says nothing of a connection.
+            "loss" | "socket" | "discovery" => {}
+            _ => self.take(serde_json::from_str(line)?),
+        }
+        self.see(&record.time);
+        Ok(())
+    }
+
+    fn start(&mut self, start: &Start) {
+        self.boot = Arc::from(start.boot_id.as_str());
+        // It is an object, which can always be said in JSON.
+        if let (Some(run), Ok(Value::Object(fields))) =
+            (self.runs.last_mut(), serde_json::to_value(start))
+        {
+            run.start(fields);
+        }
+    }
+
+    fn stop(&mut self, stop: &Stop) {
+        if let (Some(run), Ok(Value::Object(fields))) =
+            (self.runs.last_mut(), serde_json::to_value(stop))
+        {
+            run.stop(fields);
+        }
+    }
+
+    fn see(&mut self, time: &str) {
+        if let Some(run) = self.runs.last_mut() {
+            run.see(time);
+        }
+    }
+
+    /// The runs, in the order in which they began here.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Takes what a record says of a connection or listener.
+    pub fn take(&mut self, mut seen: Observation) {
+        let people = std::mem::take(&mut seen.people);
+        let people = people.into_iter().map(|who| self.only(who)).collect();
+        let agent = Agent {
+            host: seen.host.clone(),
+            boot: self.boot.clone(),
+        };
+        let name = (agent, seen.id.clone());
+        self.sightings.entry(name).or_default().add(&seen, people);
+    }
+
+    /// Drops what is known of a connection of this run, for whoever watches for so long that not all can be
+    /// kept.
+    pub fn forget(&mut self, host: &Arc<str>, id: &str) {
+        let agent = Agent {
+            host: host.clone(),
+            boot: self.boot.clone(),
+        };
+        let Some(sighting) = self.sightings.remove(&(agent, Arc::from(id))) else {
+            return;
+        };
+        let people = sighting.people.clone();
+        drop(sighting);
+        for who in people {
+            // This one and that of everybody: nobody else knows it.
+            if Arc::strong_count(&who) == 2 {
+                self.everybody.remove(&who);
+            }
+        }
+    }
+
+    /// The one that stands for all that are equal, for there are many connections of one process.
+    fn only(&mut self, who: Who) -> Arc<Who> {
+        if let Some(known) = self.everybody.get(&who) {
+            return known.clone();
+        }
+        let new = Arc::new(who);
+        self.everybody.insert(new.clone());
+        new
+    }
+
+    /// The rows, in order.
+    #[must_use]
+    pub fn rows(&self, grouping: Grouping, sort: Sort) -> Vec<Row> {
+        let all = self.sightings.iter();
+        let all = all.map(|((agent, _), sighting)| (agent, sighting));
+        let sockets = match self.runs.as_slice() {
+            [_, _, ..] => runs::once(all),
+            _ => all
+                .map(|(agent, one)| (agent, Cow::Borrowed(one)))
+                .collect(),
+        };
+        let seen: Vec<(&Agent, &Sighting)> = sockets
+            .iter()
+            .map(|(agent, one)| (*agent, &**one))
+            .collect();
+        let pairs = ends::pairs(&seen);
+        let mut rows: BTreeMap<Key, Counted<'_>> = BTreeMap::new();
+        for connection in ends::connections(&seen, &pairs) {
+            let key = Key::of(&connection, grouping);
+            rows.entry(key).or_default().add(&connection);
+        }
+        let mut rows = row::finish(rows);
+        arrange(&mut rows, sort);
+        rows
+    }
+}

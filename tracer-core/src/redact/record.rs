@@ -1,0 +1,46 @@
+//! Records that show no more of arguments than they may.
+
+use std::sync::Arc;
+
+use super::Arguments;
+use crate::record::{Connection, Owner, Process, Record};
+
+impl Arguments {
+    /// Leaves out of a record what is not to be shown.
+    pub fn apply(&self, record: &mut Record) {
+        if matches!(self, Self::Full) {
+            return;
+        }
+        match record {
+            Record::Start(start) => start.args = Some(self.word()),
+            Record::Connection(connection) => self.connection(connection),
+            Record::Socket(socket) => self.owner(&mut socket.owner),
+            Record::Loss(_) | Record::Stop(_) => {}
+        }
+    }
+
+    fn connection(&self, connection: &mut Connection) {
+        if let Some(owner) = &mut connection.owner {
+            self.owner(owner);
+        }
+        if let Some(process) = &mut connection.opened_by {
+            self.process(process);
+        }
+    }
+
+    fn owner(&self, owner: &mut Arc<Owner>) {
+        self.process(&mut Arc::make_mut(owner).process);
+    }
+
+    fn process(&self, process: &mut Arc<Process>) {
+        let process = Arc::make_mut(process);
+        self.args(&mut process.args);
+        if let Some(parent) = &mut process.parent {
+            self.args(&mut parent.args);
+        }
+    }
+
+    fn args(&self, args: &mut Option<Vec<String>>) {
+        *args = args.as_deref().and_then(|args| self.of(args));
+    }
+}

@@ -1,0 +1,107 @@
+//! What is said at all times: whose it is, how much there is, what was lost, and what is not seen.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    record::{Loss, Start},
+    text::printable,
+};
+
+/// Over how many seconds the rate of new connections is told.
+const RATE_SECONDS: u64 = 10;
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// What is said at all times.
+#[derive(Debug, Default)]
+pub struct Status {
+    /// Name of the host.
+    pub host: Arc<str>,
+    /// What this kernel keeps conntracer from doing, in sentences.
+    pub degraded: Vec<String>,
+    /// What no run of it sees.
+    pub not_covered: Vec<String>,
+    /// What was said on the way, e.g. of frames that make no sense.
+    pub messages: Vec<String>,
+    /// What was lost: category → count.
+    lost: BTreeMap<&'static str, u64>,
+    /// Programs that somebody took away.
+    detached: Vec<String>,
+    /// Everything that was there before has been told.
+    pub is_surveyed: bool,
+    started_ns: Option<u64>,
+    /// How many new connections there were in each of the last seconds.
+    new: VecDeque<(u64, u64)>,
+}
+
+impl Status {
+    /// Takes the first record.
+    pub fn start(&mut self, start: &Start, now_ns: u64) {
+        self.host = start.head.host.clone();
+        self.degraded.clone_from(&start.degraded);
+        self.not_covered.clone_from(&start.not_covered);
+        self.started_ns = Some(now_ns);
+    }
+
+    /// Takes a loss.
+    pub fn lose(&mut self, loss: &Loss) {
+        for (category, count) in &loss.lost {
+            let sum = self.lost.entry(category).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        let detached = loss.detached.iter();
+        self.detached
+            .extend(detached.map(|one| printable(&one.to_string())));
+    }
+
+    /// What was lost, in words; `None`: nothing was.
+    pub fn loss(&self) -> Option<String> {
+        let counted = self.lost.iter().filter(|(_, count)| **count > 0);
+        let parts: Vec<String> = counted
+            .map(|(category, count)| format!("{count} {category}"))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// The programs that somebody took away.
+    pub fn detached(&self) -> &[String] {
+        &self.detached
+    }
+
+    /// How many things there are to read about what is not seen as it should be.
+    pub fn limits(&self) -> usize {
+        self.degraded.len() + self.detached.len()
+    }
+
+    /// Counts a new connection.
+    pub fn count(&mut self, now_ns: u64) {
+        let second = now_ns / NS_PER_SECOND;
+        match self.new.back_mut() {
+            Some((last, count)) if *last == second => *count += 1,
+            _ => self.new.push_back((second, 1)),
+        }
+        while self
+            .new
+            .front()
+            .is_some_and(|(first, _)| first + RATE_SECONDS < second)
+        {
+            self.new.pop_front();
+        }
+    }
+
+    /// New connections a second, over the last ten or since the start.
+    pub fn rate(&self, now_ns: u64) -> u64 {
+        let second = now_ns / NS_PER_SECOND;
+        let since = second.saturating_sub(RATE_SECONDS);
+        // The second that is not over says too little.
+        let whole = since..second;
+        let counted = self.new.iter().filter(|(at, _)| whole.contains(at));
+        let sum: u64 = counted.map(|(_, count)| count).sum();
+        let age = self
+            .started_ns
+            .map_or(0, |start| second.saturating_sub(start / NS_PER_SECOND));
+        sum.div_ceil(age.clamp(1, RATE_SECONDS))
+    }
+}

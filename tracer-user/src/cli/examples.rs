@@ -1,0 +1,159 @@
+//! What stands at the end of the help of each command: one example behind `-h`, more behind `--help`.
+
+/// The end of a command's help.
+pub struct Examples {
+    /// Behind `-h`.
+    pub short: &'static str,
+    /// Behind `--help`.
+    pub long: &'static str,
+}
+
+/// How selecting works, where `--help` has the flags for it.
+macro_rules! selecting {
+    () => {
+        "Values of one flag are alternatives, different flags must all match, --any makes one enough. Each \
+         selecting flag has its opposite, e.g. --not-port or --not-process. A connection that matched once is \
+         followed to its close."
+    };
+}
+
+/// `conntracer` and `conntracer trace`
+pub const TRACE: Examples = Examples {
+    short: "Example: conntracer --external --not-process sshd",
+    long: concat!(
+        selecting!(),
+        "\n\n\
+Examples:
+  What this host does on the internet, but for SSH:
+    conntracer --external --not-process sshd
+  Attempts that fail, for half a minute, as JSON:
+    conntracer trace --event failed --duration 30s -o json
+  Record everything without leaving a file here:
+    ssh host conntracer --record - > case.rec
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
+/// `conntracer replay`
+pub const REPLAY: Examples = Examples {
+    short: "Example: conntracer replay case.rec --external",
+    long: concat!(
+        selecting!(),
+        "\n\n\
+Examples:
+  What went to the internet while it was recorded:
+    conntracer replay case.rec --external
+  One user's connections, as rows:
+    conntracer replay case.rec --user www-data -o csv --output-file case.csv
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost, 4 sockets are hidden."
+    ),
+};
+
+/// `conntracer snapshot`
+pub const SNAPSHOT: Examples = Examples {
+    short: "Example: conntracer snapshot --cross-check",
+    long: concat!(
+        selecting!(),
+        "\n\n\
+Examples:
+  Who listens:
+    conntracer snapshot --direction listening
+  What is hidden from ss or netstat:
+    conntracer snapshot --cross-check
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost, 4 sockets are hidden."
+    ),
+};
+
+/// `conntracer hosts`
+pub const HOSTS: Examples = Examples {
+    short: "Example: conntracer hosts --external --duration 30s",
+    long: concat!(
+        "Without --duration, --watch and --from: what is open now, and listeners that nobody uses.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  Who speaks HTTPS, and how much, in half a minute:
+    conntracer hosts --port 443 --duration 30s
+  The same of a small fleet, from files:
+    conntracer hosts --from web1.rec db1.json --external --sort last-seen
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
+/// `conntracer export` and `conntracer export nemesis`
+pub const EXPORT: Examples = Examples {
+    short: "Example: conntracer export nemesis --from case.rec --dry-run",
+    long: concat!(
+        "Without --from and --duration: what is open now.\n\
+The password is in --password-file, or in the environment: CONNTRACER_NEMESIS_PASSWORD.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  What would be posted, and nothing is:
+    conntracer export nemesis --from case.rec --dry-run
+  What a recording has of the internet, to a project:
+    conntracer export nemesis --from case.rec --external --url https://nemesis.example --user ir \
+--nemesis-project IR-2026-014
+
+Exit codes: 0 all was taken, 1 something was not, 2 wrong usage, 3 records were lost."
+    ),
+};
+
+/// `conntracer top`
+pub const TOP: Examples = Examples {
+    short: "Example: conntracer top --external\n\n\
+        Keys: Tab hosts or connections, / filter, Enter details, s sort, x external, p pause, ? help, q quit.",
+    long: concat!(
+        "Keys: Tab hosts or connections, / filter, Enter details, s sort, x external, p pause, ? help, q \
+         quit. What is said on stderr is held while the screen is up: d shows it, and it is written in the \
+         end.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  What this host does on the internet:
+    conntracer top --external
+  One port, with every change of state:
+    conntracer top --port 443 --states
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
+/// `conntracer doctor`
+pub const DOCTOR: Examples = Examples {
+    short: "Example: conntracer doctor --self-test",
+    long: "\
+Examples:
+  What this kernel grants:
+    conntracer doctor
+  Whether that is seen indeed:
+    conntracer doctor --self-test
+
+Exit codes: 0 done, 1 it failed or the self-test missed something, 2 wrong usage.",
+};
+
+/// `conntracer completions`
+pub const COMPLETIONS: Examples = Examples {
+    short: "Example: conntracer completions bash",
+    long: "\
+Examples:
+  For this shell:
+    . <(conntracer completions bash)
+  For every one:
+    conntracer completions bash > /etc/bash_completion.d/conntracer",
+};
+
+/// `conntracer man`
+pub const MAN: Examples = Examples {
+    short: "Example: conntracer man hosts",
+    long: "\
+Examples:
+  To read it here:
+    conntracer man | man -l -
+  To install the page of a command:
+    conntracer man hosts > /usr/local/share/man/man1/conntracer-hosts.1",
+};

@@ -1,0 +1,133 @@
+//! What is in files: recordings, and what was written with `-o json`, of one host or of several.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use tracer_core::{clock::Clock, record::Record};
+use tracing::error;
+
+use super::{
+    Ending,
+    replay::{self, Recorded},
+};
+use crate::{
+    cli::{NetworkArgs, SelectionArgs, UsageError},
+    output::sink::{RecordSink, Written},
+};
+
+/// What a line of JSON begins with, and a recording does not.
+const JSON: u8 = b'{';
+
+/// Who takes what is in files.
+pub trait Taker {
+    /// What follows is of another file.
+    fn begin(&mut self);
+
+    /// Takes a record.
+    fn record(&mut self, record: &Record);
+
+    /// Takes a line of `-o json`.
+    ///
+    /// # Errors
+    /// If it is none.
+    fn line(&mut self, line: &str) -> Result<(), serde_json::Error>;
+}
+
+/// Files, and what is taken of them.
+pub struct Files<'a> {
+    /// Where they are.
+    pub paths: &'a [PathBuf],
+    /// What is taken of recordings.
+    pub selection: &'a SelectionArgs,
+    /// Networks in place of those that were recorded.
+    pub networks: &'a NetworkArgs,
+}
+
+impl Files<'_> {
+    /// Hands over what is in them, one after the other.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn read(&self, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
+        let mut ending = Ending::Done;
+        for path in self.paths {
+            ending = worse(ending, self.read_one(path, taker)?);
+        }
+        Ok(ending)
+    }
+
+    fn read_one(&self, file: &Path, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
+        let mut input = BufReader::new(replay::open(file)?);
+        let name = file.display().to_string();
+        let begin = input
+            .fill_buf()
+            .with_context(|| format!("cannot read {name}"))?;
+        let is_json = begin.first() == Some(&JSON);
+        taker.begin();
+        if is_json {
+            self.check_json(&name)?;
+            return lines(taker, input, &name);
+        }
+        let recorded = Recorded {
+            file,
+            selection: self.selection,
+            networks: self.networks,
+            count: None,
+            no_verify: false,
+        };
+        replay::replay(&recorded, input, || Ok(Box::new(Gatherer(taker))))
+    }
+
+    /// What was not selected when JSON was written is not in it; what is in it is not selected from.
+    fn check_json(&self, name: &str) -> Result<(), UsageError> {
+        if self.selection.is_empty() && self.networks.is_empty() {
+            return Ok(());
+        }
+        let why = format!(
+            "{name} is JSON, of which nothing can be selected here: select where it is written, or record"
+        );
+        Err(UsageError(why))
+    }
+}
+
+/// Takes the lines of a file. One that makes no sense is told; the others count.
+fn lines(taker: &mut dyn Taker, input: impl BufRead, name: &str) -> anyhow::Result<Ending> {
+    let mut ending = Ending::Done;
+    for (at, line) in input.split(b'\n').enumerate() {
+        let line = line.with_context(|| format!("cannot read {name}"))?;
+        let line = String::from_utf8_lossy(&line);
+        if line.trim().is_empty() {
+            continue;
+        }
+        if let Err(why) = taker.line(&line) {
+            error!("{name}, line {}: {why}; the other lines count", at + 1);
+            ending = Ending::Failed;
+        }
+    }
+    Ok(ending)
+}
+
+/// Hands over what a replay tells.
+struct Gatherer<'a>(&'a mut dyn Taker);
+
+impl RecordSink for Gatherer<'_> {
+    fn take(&mut self, records: &[Record], _: &Clock) -> anyhow::Result<Written> {
+        for record in records {
+            self.0.record(record);
+        }
+        Ok(Written::All)
+    }
+}
+
+/// How all of it ended: as the file of which least is known.
+fn worse(one: Ending, other: Ending) -> Ending {
+    match (one, other) {
+        (Ending::Failed, _) | (_, Ending::Failed) => Ending::Failed,
+        (Ending::Incomplete, _) | (_, Ending::Incomplete) => Ending::Incomplete,
+        (Ending::Hidden, _) | (_, Ending::Hidden) => Ending::Hidden,
+        (Ending::Done, Ending::Done) => Ending::Done,
+    }
+}

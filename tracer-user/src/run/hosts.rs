@@ -1,0 +1,183 @@
+//! `conntracer hosts`: which hosts communicate.
+
+mod from;
+mod watch;
+
+use std::io::{ErrorKind, Write};
+
+use anyhow::Context as _;
+use tracer_core::{
+    clock::Clock,
+    format::{Layout, hosts as format},
+    hosts::{Grouping, Hosts, Sort},
+    record::Record,
+};
+use tracing::info;
+
+use self::watch::Screen;
+use super::{
+    Ending, NOTES,
+    live::{self, Live, Output, Updates},
+    session::Until,
+};
+use crate::{
+    cli::{HostsArgs, OutputFormat, UsageError},
+    kernel::ladder::Fact,
+    output::{
+        sink::{RecordSink, Written},
+        terminal,
+    },
+};
+
+/// What a look at what is open now does not show.
+const NOT_NOW: &str = "this is what is open now: not what was closed before, nor attempts that fail, \
+    nor with whom UDP sockets speak that are not connected, nor what comes next; --duration 30s watches";
+
+/// Shows who communicates.
+pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
+    if matches!(
+        args.show.output.output,
+        OutputFormat::Ecs | OutputFormat::Ocsf | OutputFormat::Nemesis
+    ) {
+        let why = "-o: `ecs`, `ocsf` and `nemesis` are of events, and `hosts` sums them up";
+        return Err(UsageError(why.to_owned()).into());
+    }
+    if !args.from.is_empty() {
+        return from::run(args);
+    }
+    let mut hosts = Hosts::default();
+    hosts.begin_live();
+    let table = Table {
+        hosts,
+        is_watching: args.watch || args.duration.is_some(),
+        screen: args
+            .watch
+            .then(|| Screen::of(&args.show.output))
+            .transpose()?,
+        shown: Shown::new(args)?,
+    };
+    let duration = args.duration.map(std::time::Duration::from);
+    let until = match duration {
+        Some(duration) => Until::After(duration),
+        None if args.watch => Until::Interrupted,
+        None => {
+            info!(target: NOTES, "{NOT_NOW}");
+            Until::Surveyed
+        }
+    };
+    let (facts, updates): (&[Fact], _) = match until {
+        Until::Surveyed => (&[Fact::Existing], Updates::Never),
+        _ if args.watch => (&Fact::ALL, Updates::Every(watch::INTERVAL)),
+        _ => (&Fact::ALL, Updates::AtEnd),
+    };
+    live::run(Live {
+        facts,
+        selection: &args.show.selection,
+        networks: &args.show.networks,
+        config: &args.live.config.load()?,
+        output: Output::Taken(Box::new(table)),
+        hooks: &args.live.hooks,
+        buffer: args.live.buffer,
+        kernel_log: args.live.kernel_log,
+        record: None,
+        count: None,
+        updates,
+        udp_idle: std::time::Duration::MAX,
+        states: false,
+        cross_check: false,
+        hash: args.details.hash,
+        until,
+    })
+}
+
+/// Gathers records, and shows the rows of them when the last has come.
+struct Table {
+    hosts: Hosts,
+    /// What happens in a while is shown, not only what is open now.
+    is_watching: bool,
+    /// Where it is kept up to date.
+    screen: Option<Screen>,
+    shown: Shown,
+}
+
+/// Where rows go, and how.
+struct Shown {
+    writer: Box<dyn Write>,
+    /// What it is called in an error.
+    name: String,
+    output: OutputFormat,
+    layout: Layout,
+    grouping: Grouping,
+    sort: Sort,
+}
+
+impl RecordSink for Table {
+    fn take(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written> {
+        for record in records {
+            self.hosts.record(record);
+        }
+        if matches!(records.last(), Some(Record::Stop(_))) {
+            let begin = self.screen.as_ref().map_or(&[][..], Screen::end);
+            return self.shown.write(&self.hosts, clock, begin);
+        }
+        if self.screen.as_mut().is_some_and(Screen::is_due) {
+            self.shown.layout.width = Some(terminal::width());
+            let text = self.shown.text(&self.hosts, clock);
+            return self.shown.put(&watch::frame(&text, terminal::height()));
+        }
+        Ok(Written::All)
+    }
+
+    fn surveyed(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            screen.begin();
+        } else if self.is_watching {
+            info!(target: NOTES, "watching; Ctrl-C shows what was seen by then");
+        }
+    }
+}
+
+impl Shown {
+    fn new(args: &HostsArgs) -> anyhow::Result<Self> {
+        let (writer, name) = live::writer(&args.show.output)?;
+        Ok(Self {
+            writer,
+            name,
+            output: args.show.output.output,
+            layout: live::layout(&args.show.output),
+            grouping: args.grouping(),
+            sort: args.sort.into(),
+        })
+    }
+
+    /// What is shown of them.
+    fn text(&self, hosts: &Hosts, clock: &Clock) -> Vec<u8> {
+        let rows = hosts.rows(self.grouping, self.sort);
+        let mut out = Vec::new();
+        match self.output {
+            OutputFormat::Json => format::json(hosts.runs(), &rows, &mut out),
+            OutputFormat::Csv => format::csv(&rows, &mut out),
+            OutputFormat::Table | OutputFormat::Wide => {
+                format::table(hosts.runs(), &rows, self.layout, clock, &mut out);
+            }
+            // Refused at the beginning.
+            OutputFormat::Ecs | OutputFormat::Ocsf | OutputFormat::Nemesis => {}
+        }
+        out
+    }
+
+    /// Writes all of it, behind what makes room for it.
+    fn write(&mut self, hosts: &Hosts, clock: &Clock, begin: &[u8]) -> anyhow::Result<Written> {
+        let text = self.text(hosts, clock);
+        self.put(&[begin, &text].concat())
+    }
+
+    fn put(&mut self, text: &[u8]) -> anyhow::Result<Written> {
+        let written = self.writer.write_all(text);
+        match written.and_then(|()| self.writer.flush()) {
+            Ok(()) => Ok(Written::All),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Closed),
+            Err(error) => Err(error).with_context(|| format!("cannot write to {}", self.name)),
+        }
+    }
+}
