@@ -20,6 +20,7 @@ pub mod rung;
 pub mod scene;
 pub mod schema;
 pub mod scratch;
+pub mod signals;
 pub mod stories;
 pub mod terminal;
 pub mod tracer;

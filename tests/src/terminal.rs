@@ -13,13 +13,12 @@ use std::{
 use nix::{
     pty::{Winsize, openpty},
     sys::{
-        signal::{Signal, kill},
+        signal::Signal,
         termios::{LocalFlags, Termios, tcgetattr},
     },
-    unistd::Pid,
 };
 
-use crate::DEADLINE;
+use crate::{DEADLINE, signals};
 
 /// A program on a terminal of its own.
 pub struct Terminal {
@@ -157,13 +156,20 @@ impl Terminal {
         tcgetattr(self.slave.as_fd()).unwrap_or_else(|error| panic!("no terminal: {error}"))
     }
 
-    /// Sends the program a signal.
+    /// Sends it a signal.
     ///
     /// # Panics
     /// If it is gone.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap_or_default());
-        kill(pid, signal).unwrap_or_else(|error| panic!("the program is gone: {error}"));
+        signals::send(self.pid(), signal);
+    }
+
+    /// Sends it signals that it finds all at once.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn signal_at_once(&self, signals: &[Signal]) {
+        signals::send_at_once(self.pid(), signals);
     }
 
     /// Waits for the end of the program, and until all that it wrote is seen. How it ended.

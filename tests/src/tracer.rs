@@ -8,10 +8,7 @@ use std::{
     time::Instant,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 use crate::{
     DEADLINE, conntracer,
@@ -20,6 +17,7 @@ use crate::{
     record::{Record, events},
     rung::Rung,
     schema::violations,
+    signals,
 };
 
 /// A running conntracer whose JSON records are gathered.
@@ -266,8 +264,15 @@ impl Tracer {
     /// # Panics
     /// If it is gone.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap_or_default());
-        kill(pid, signal).unwrap_or_else(|error| panic!("conntracer is gone: {error}"));
+        signals::send(self.pid(), signal);
+    }
+
+    /// Sends it signals that it finds all at once.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn signal_at_once(&self, signals: &[Signal]) {
+        signals::send_at_once(self.pid(), signals);
     }
 
     /// Asks it to end, with time for all that it has to tell, and waits for that.

@@ -5,10 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tracer_tests::{
     conntracer, kernel_is_at_least,
@@ -18,6 +15,7 @@ use tracer_tests::{
     record::Record,
     rung::Rung,
     schema::violations,
+    signals,
 };
 
 on_outer_rungs!(
@@ -206,8 +204,7 @@ fn what_happens_in_a_window(rung: Rung) {
     let child = watching(rung, &netns);
     let (late_server, late_client) = talked(&netns, 5001);
     peer::run(&netns, &["refused", "127.0.0.1:5002"]);
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
+    signals::send(child.id(), Signal::SIGINT);
     let rows = rows_of(&child.wait_with_output().unwrap().stdout);
     let [old, new, refused] = rows.as_slice() else {
         panic!("{rows:#?}");

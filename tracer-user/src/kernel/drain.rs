@@ -8,7 +8,7 @@ use std::{
     os::fd::AsFd as _,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
@@ -20,8 +20,6 @@ use aya::maps::{MapData, RingBuf};
 use nix::sys::{
     epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
     eventfd::{EfdFlags, EventFd},
-    signal::{SigSet, Signal},
-    signalfd::{SfdFlags, SignalFd},
 };
 use tracer_abi::{CpuCounters, Kind};
 use tracer_core::{
@@ -35,6 +33,7 @@ use zerocopy::{FromBytes as _, IntoBytes as _};
 use super::{
     cross_check::Checker,
     detached::Watch,
+    interrupts::{Interrupt, Interrupts},
     load::{Attached, cpus},
     log::KernelLog,
     maps::ScopeMap,
@@ -44,10 +43,7 @@ use super::{
     source::{Message, Source},
     survey::Surveyor,
 };
-use crate::{
-    host::{clock::boot_ns, namespaces::Namespace},
-    output::screen,
-};
+use crate::host::{clock::boot_ns, namespaces::Namespace};
 
 /// How long frames may lie in the ring while there is traffic. A submit that wakes the reader costs
 /// ten times the frame itself, so the reader comes by on its own.
@@ -66,11 +62,10 @@ pub struct Kernel {
     scopes: Option<ScopeMap>,
     messages: Receiver<Message>,
     queued: Arc<AtomicUsize>,
-    /// The user wants to stop, which is said before all that is waiting.
-    interrupted: Arc<AtomicBool>,
-    /// And is at the keyboard.
-    is_awaited: Arc<AtomicBool>,
+    interrupts: Arc<Interrupts>,
     backlog: Backlog,
+    /// What is told at the end tells of all that waits.
+    tells_all: bool,
     surveyor: Surveyor,
     checker: Option<Checker>,
     /// What a cross-check is to look at.
@@ -83,7 +78,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// Starts to drain. From here SIGINT, SIGTERM and SIGHUP are messages. `updates_at_end`: what is open
-    /// at the end is updated then.
+    /// at the end is updated then, and all is told however long that takes.
     pub fn start(
         mut attached: Attached,
         selection: &Compiled,
@@ -97,9 +92,9 @@ impl Kernel {
         let surveyed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let surveyed = Arc::new(surveyed);
         let surveyor = Surveyor::start(&attached, surveyed.clone(), updates_at_end)?;
+        let interrupts = Interrupts::listen(sender.clone())?;
         let drain = Drain::new(&mut attached, sender, &stop, surveyed)?;
-        let (queued, interrupted) = (drain.queued.clone(), drain.interrupted.clone());
-        let is_awaited = drain.is_awaited.clone();
+        let queued = drain.queued.clone();
         let thread = std::thread::Builder::new()
             .name("drain".to_owned())
             .spawn(move || drain.run())
@@ -109,9 +104,9 @@ impl Kernel {
             scopes,
             messages,
             queued,
-            interrupted,
-            is_awaited,
+            interrupts,
             backlog: Backlog::default(),
+            tells_all: updates_at_end,
             surveyor,
             checker,
             namespaces: Vec::new(),
@@ -141,8 +136,8 @@ impl Kernel {
 
 impl Source for Kernel {
     fn next(&mut self, timeout: Option<Duration>) -> Message {
-        if self.interrupted.swap(false, Ordering::Relaxed) {
-            if self.is_awaited.load(Ordering::Relaxed) {
+        if let Some(interrupt) = self.interrupts.take() {
+            if interrupt == Interrupt::Awaited && !self.tells_all {
                 self.backlog.interrupt(Instant::now());
             }
             return Message::Interrupted;
@@ -204,15 +199,6 @@ impl Drop for Kernel {
     }
 }
 
-/// The signals that end a run.
-pub fn ending_signals() -> SigSet {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGHUP);
-    signals
-}
-
 /// The words of `READER`: 1 while the kernel half shall wake this thread,
 const IS_SLEEPING: usize = 0;
 /// and 1 once everything that is older than tracing was looked for.
@@ -225,9 +211,8 @@ const COUNTER_WORDS: usize = size_of::<CpuCounters>() / size_of::<u64>();
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
     Ring = 0,
-    Signal = 1,
-    Stop = 2,
-    Surveyed = 3,
+    Stop = 1,
+    Surveyed = 2,
 }
 
 /// The draining thread.
@@ -240,15 +225,11 @@ struct Drain {
     missed: Meter,
     watch: Watch,
     epoll: Epoll,
-    signals: SignalFd,
     /// Told when all of what was there before is in the ring.
     surveyed: Arc<EventFd>,
     messages: Sender<Message>,
     queued: Arc<AtomicUsize>,
-    interrupted: Arc<AtomicBool>,
-    is_awaited: Arc<AtomicBool>,
     received: Received,
-    is_interrupted: bool,
     is_stopping: bool,
     is_surveyed: bool,
 }
@@ -266,16 +247,11 @@ impl Drain {
         let counter_words = cpus()? as usize * COUNTER_WORDS;
         let counters = Shared::new(&attached.ebpf, "COUNTERS", counter_words)?;
         let missed = Meter::new(&attached.ebpf, &attached.in_place);
-        let signals = ending_signals();
-        signals.thread_block()?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&signals, flags)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let add = |fd, flags, about: About| epoll.add(fd, EpollEvent::new(flags, about as u64));
         // Only a wake-up counts, not that there is data.
         let edge = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
         add(ring.as_fd(), edge, About::Ring)?;
-        add(signals.as_fd(), EpollFlags::EPOLLIN, About::Signal)?;
         add(stop.as_fd(), EpollFlags::EPOLLIN, About::Stop)?;
         add(surveyed.as_fd(), EpollFlags::EPOLLIN, About::Surveyed)?;
         Ok(Self {
@@ -285,14 +261,10 @@ impl Drain {
             missed,
             watch: Watch::new(attached),
             epoll,
-            signals,
             surveyed,
             messages,
             queued: Arc::default(),
-            interrupted: Arc::default(),
-            is_awaited: Arc::default(),
             received: Received::default(),
-            is_interrupted: false,
             is_stopping: false,
             is_surveyed: false,
         })
@@ -320,7 +292,6 @@ impl Drain {
         self.drain_rest();
         self.tell_surveyed();
         self.send_counters();
-        let _ = self.messages.send(Message::Ended);
     }
 
     /// Waits until the kernel half wakes it. A program that had decided not to before it was told
@@ -340,15 +311,13 @@ impl Drain {
     }
 
     fn wait(&mut self, at_most: Duration) {
-        let mut events = [EpollEvent::empty(); 4];
+        let mut events = [EpollEvent::empty(); 3];
         // Rounded up: a wait of zero would spin.
         let timeout = EpollTimeout::try_from(at_most + Duration::from_micros(999))
             .unwrap_or(EpollTimeout::ZERO);
         let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
         for event in events.iter().take(count) {
-            if event.data() == About::Signal as u64 {
-                self.interrupt();
-            } else if event.data() == About::Stop as u64 {
+            if event.data() == About::Stop as u64 {
                 self.is_stopping = true;
             } else if event.data() == About::Surveyed as u64 {
                 // Reading makes it silent again.
@@ -363,23 +332,6 @@ impl Drain {
             self.say(IS_SURVEYED, 1);
             // Fails when the run is over.
             let _ = self.messages.send(Message::Surveyed(boot_ns()));
-        }
-    }
-
-    /// The first signal asks for an orderly end: SIGINT of somebody who sits and waits for it, the others of
-    /// whoever manages services, who leaves time for all there is. Who asks twice does not want to wait.
-    fn interrupt(&mut self) {
-        while let Ok(Some(signal)) = self.signals.read_signal() {
-            if self.is_interrupted {
-                screen::abandon();
-                std::process::exit(130);
-            }
-            self.is_interrupted = true;
-            let is_awaited = signal.ssi_signo == Signal::SIGINT as u32;
-            self.is_awaited.store(is_awaited, Ordering::Relaxed);
-            self.interrupted.store(true, Ordering::Relaxed);
-            // For whoever waits now; what is full of frames has more to do before it comes to this.
-            let _ = self.messages.send(Message::Interrupted);
         }
     }
 
@@ -452,6 +404,14 @@ impl Drain {
         counters.processes.hook_missed += missed.processes;
         counters.connections.hook_detached = self.watch.count();
         counters
+    }
+}
+
+impl Drop for Drain {
+    /// Whoever waits for the end hears of it even if draining fails.
+    fn drop(&mut self) {
+        // Fails when the run is over.
+        let _ = self.messages.send(Message::Ended);
     }
 }
 

@@ -4,6 +4,7 @@ pub mod btf;
 pub mod cross_check;
 mod detached;
 pub mod drain;
+pub mod interrupts;
 pub mod iterate;
 pub mod ladder;
 pub mod load;

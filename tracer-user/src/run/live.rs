@@ -36,7 +36,8 @@ use crate::{
     },
     kernel::{
         cross_check::Checker,
-        drain::{Kernel, ending_signals},
+        drain::Kernel,
+        interrupts::ending_signals,
         ladder,
         load::{self, Attached, Request},
         log::{KernelLog, Level},
@@ -205,7 +206,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
             }
         }
     };
-    // Threads made from here on leave the signals to the draining.
+    // Threads made from here on leave the signals to the one that listens.
     ending_signals().thread_block()?;
     let mut attached = load::attach(&Request {
         facts: args.facts,

@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     cli::{Bytes, Config, NetworkArgs, SelectionArgs},
-    kernel::{drain::ending_signals, ladder::Fact, log::Level, policy::Policy},
+    kernel::{interrupts::ending_signals, ladder::Fact, log::Level, policy::Policy},
 };
 
 /// Size of the ring: little happens in the namespace, but the kernel tells of all processes.
@@ -52,7 +52,7 @@ pub fn run(hooks: &Policy) -> anyhow::Result<Vec<Finding>> {
         Some(Said::NoNamespace(why)) => return Ok(all_untested(&why)),
         _ => anyhow::bail!("the process that makes connections says nothing"),
     };
-    // Threads made from here on leave the signals to the draining.
+    // Threads made from here on leave the signals to the one that listens.
     ending_signals().thread_block()?;
     let (news, heard) = channel();
     let listening = news.clone();
