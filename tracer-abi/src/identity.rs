@@ -49,6 +49,8 @@ pub mod identity_flag {
     pub const KERNEL_THREAD: u32 = 1;
     /// `cgroup_id` belongs to the version 1 hierarchy named in the settings.
     pub const CGROUP_V1: u32 = 2;
+    /// No directory names the executable any more: it may have been removed since it was executed.
+    pub const EXE_DELETED: u32 = 4;
 }
 
 impl Identity {

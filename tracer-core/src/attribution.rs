@@ -272,7 +272,7 @@ fn process_of(known: &process::Process, identity: &Identity, clock: &Clock) -> P
             start_time: clock.start_time(parent.key.start_ticks),
         }),
         flags: Flags {
-            is_deleted: image.exe_deleted,
+            is_deleted: image.exe_deleted || identity.flags & identity_flag::EXE_DELETED != 0,
             is_memfd: image.exe_deleted && image.exe.starts_with("/memfd:"),
             is_unpackaged: false,
         },

@@ -7,6 +7,7 @@ use tracer_tests::{
     peer::{self, Peer},
     record::Record,
     rung::Rung,
+    scratch::Scratch,
     tracer::Tracer,
 };
 
@@ -17,6 +18,7 @@ on_every_rung!(
     a_starter_that_is_gone_is_still_named,
     a_connection_closed_by_whom_it_was_handed_to,
     a_connection_kept_over_exec,
+    a_program_that_removes_itself,
     a_thread_is_reported_under_its_process,
     a_hostile_name_stays_text,
 );
@@ -182,6 +184,21 @@ fn a_connection_kept_over_exec(rung: Rung) {
     assert_eq!(close.text("attribution"), "connect");
     // It is still the same process.
     assert_eq!(close.at("opened_by"), &serde_json::Value::Null);
+}
+
+fn a_program_that_removes_itself(rung: Rung) {
+    let tracer = Tracer::shared(rung);
+    let (server, port, target) = server(Netns::shared());
+    let scratch = Scratch::new();
+    let copy = scratch.file("copy");
+    let words = ["--vanish", &copy, "connect", &target, "10", "10"];
+    let client = peer::run(Netns::shared(), &words);
+    for event in ["connect", "close"] {
+        let record = tracer.event(event, port, client);
+        assert_eq!(record.text("process.exe"), copy);
+        assert_eq!(record.at("process.exe_deleted"), true, "{record:?}");
+    }
+    server.finish();
 }
 
 fn a_thread_is_reported_under_its_process(rung: Rung) {

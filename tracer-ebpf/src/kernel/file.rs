@@ -87,10 +87,11 @@ impl File {
             .then(|| Socket::new(self.read(offset!(file_private))))
     }
 
-    /// No directory names it any more.
+    /// No directory names it any more. Not so where there is no file: a process that ends has none.
     #[inline(always)]
     pub fn is_deleted(self) -> bool {
-        self.inode::<u32>(offset!(inode_links)) == 0
+        let inode: *const u8 = self.read(offset!(file_inode));
+        !inode.is_null() && probe::<u32>(inode, offset!(inode_links)) == 0
     }
 
     /// Writes the components of its path, each with a zero byte, the last one first.

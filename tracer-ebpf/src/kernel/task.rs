@@ -196,6 +196,8 @@ impl Task {
         identity.flags = if is_v1 { identity_flag::CGROUP_V1 } else { 0 };
         if self.is_kernel_thread() {
             identity.flags |= identity_flag::KERNEL_THREAD;
+        } else if self.executable().is_deleted() {
+            identity.flags |= identity_flag::EXE_DELETED;
         }
         identity.comm = leader.comm();
     }

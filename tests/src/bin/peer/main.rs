@@ -1,7 +1,7 @@
 //! A process that makes connections, of every kind that the tests need.
 //!
 //! Preparations come first (`--netns PATH`, `--cgroup DIRECTORY`, `--login UID`, `--uid UID`,
-//! `--name NAME`), then a verb. What the test has to know is printed, a line each; a verb that waits
+//! `--name NAME`, `--vanish COPY`), then a verb. What the test has to know is printed, a line each; a verb that waits
 //! does so until its standard input ends.
 
 mod attempts;
@@ -51,6 +51,7 @@ fn prepare(flag: &str, value: &str) -> anyhow::Result<()> {
         "--netns" => setns(File::open(value)?, CloneFlags::CLONE_NEWNET)?,
         "--cgroup" => std::fs::write(format!("{value}/cgroup.procs"), "0")?,
         "--root" => chroot(value)?,
+        "--vanish" => processes::vanish(value)?,
         "--login" => std::fs::write("/proc/self/loginuid", value)?,
         "--uid" => {
             let (uid, gid) = (Uid::from_raw(value.parse()?), Gid::from_raw(value.parse()?));

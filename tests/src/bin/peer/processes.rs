@@ -3,6 +3,7 @@
 use std::{
     net::{SocketAddr, TcpStream},
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _},
+    path::Path,
 };
 
 use anyhow::bail;
@@ -49,6 +50,18 @@ pub fn fork_close(address: SocketAddr) -> anyhow::Result<()> {
             std::process::exit(0);
         }
     }
+}
+
+/// Goes on as a copy of this program, which is removed once it runs.
+pub fn vanish(copy: &str) -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+
+    if std::fs::read_link("/proc/self/exe")? == Path::new(copy) {
+        return Ok(std::fs::remove_file(copy)?);
+    }
+    std::fs::copy("/proc/self/exe", copy)?;
+    let mut command = std::process::Command::new(copy);
+    Err(command.args(std::env::args_os().skip(1)).exec().into())
 }
 
 /// Connects, then becomes another program (this one, with other arguments) that inherits the
