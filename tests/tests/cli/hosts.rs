@@ -222,6 +222,25 @@ fn recordings_and_json_give_the_same_rows_and_what_is_told_twice_counts_once() {
     assert_eq!(of_json, of_recording);
     let (of_twice, _, _) = from(&[&json, &json], &[]);
     assert_eq!(of_twice, of_json);
+
+    let port = of_json[0]["destination"]["port"].to_string();
+    for (flags, count) in [
+        (["--port", &port], 1),
+        (["--not-port", &port], 1),
+        (["--user", "root"], 2),
+        (["--not-user", "root"], 0),
+        (["--process", "peer"], 2),
+        (["--exe", "/nowhere/*"], 0),
+        (["--direction", "listening"], 2),
+    ] {
+        let (of_recording, status, stderr) =
+            from(&[&recording], &["--netns", &inode, flags[0], flags[1]]);
+        assert_eq!(status, Some(0), "{stderr}");
+        let (of_json, status, stderr) = from(&[&json], &flags);
+        assert_eq!(status, Some(0), "{stderr}");
+        assert_eq!(of_json, of_recording, "{flags:?}");
+        assert_eq!(of_json.len(), count, "{flags:?}");
+    }
 }
 
 /// A line of JSON of an end of one connection between two hosts.
@@ -266,9 +285,12 @@ fn what_cannot_be_read_or_selected_is_said() {
     let web = scratch.file("web.json");
     let ends = [("10.0.0.1", 4), ("10.0.0.2", 5)];
     std::fs::write(&web, line("web1", "outbound", ends)).unwrap();
-    let (_, status, stderr) = from(&[&web], &["--port", "443"]);
+    let (_, status, stderr) = from(&[&web], &["--internal-cidr", "10.0.0.0/8"]);
     assert_eq!(status, Some(2));
     assert!(stderr.contains("is JSON"), "{stderr}");
+    let (_, status, stderr) = from(&[&web], &["--user", "nobody-we-know"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("`nobody-we-know`"), "{stderr}");
     let (_, status, stderr) = from(&["/nowhere"], &[]);
     assert_eq!(status, Some(1));
     assert!(stderr.contains("/nowhere"), "{stderr}");

@@ -57,8 +57,11 @@ struct Read {
 /// What names a socket's connection among those of all hosts.
 type Name = (Agent, Arc<str>);
 
+/// Connections that are kept at most: about a quarter of a gigabyte.
+const CONNECTIONS_MAX: usize = 1 << 19;
+
 /// Records of one host or of several, summed up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hosts {
     /// The runs of conntracer that told of them; the last is the one of the records that come.
     runs: Vec<Run>,
@@ -67,9 +70,29 @@ pub struct Hosts {
     sightings: BTreeMap<Name, Sighting>,
     /// Everybody, once each.
     everybody: BTreeSet<Arc<Who>>,
+    /// How many sightings are kept.
+    most: usize,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self::keeping(CONNECTIONS_MAX)
+    }
 }
 
 impl Hosts {
+    /// Nothing yet; of so many connections and listeners at most.
+    #[must_use]
+    pub fn keeping(most: usize) -> Self {
+        Self {
+            runs: Vec::new(),
+            boot: Arc::default(),
+            sightings: BTreeMap::new(),
+            everybody: BTreeSet::new(),
+            most,
+        }
+    }
+
     /// The records that follow are those of another run.
     pub fn begin(&mut self) {
         self.boot = Arc::default();
@@ -154,15 +177,25 @@ impl Hosts {
         &self.runs
     }
 
+    /// How many records there was no room for.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.runs.iter().map(Run::left_out).sum()
+    }
+
     /// Takes what a record says of a connection or listener.
     pub fn take(&mut self, mut seen: Observation) {
-        let people = std::mem::take(&mut seen.people);
-        let people = people.into_iter().map(|who| self.only(who)).collect();
         let agent = Agent {
             host: seen.host.clone(),
             boot: self.boot.clone(),
         };
         let name = (agent, seen.id.clone());
+        if self.sightings.len() >= self.most && !self.sightings.contains_key(&name) {
+            self.runs.last_mut().into_iter().for_each(Run::leave_out);
+            return;
+        }
+        let people = std::mem::take(&mut seen.people);
+        let people = people.into_iter().map(|who| self.only(who)).collect();
         self.sightings.entry(name).or_default().add(&seen, people);
     }
 

@@ -35,6 +35,8 @@ pub struct Run {
     window: Window,
     /// Its last record is still to come.
     is_live: bool,
+    /// Records that there was no room for.
+    left_out: u64,
 }
 
 impl Run {
@@ -60,6 +62,17 @@ impl Run {
     /// Takes its last record.
     pub(super) fn stop(&mut self, fields: Fields) {
         self.stop = Some(fields);
+    }
+
+    /// There was no room for what it told.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    /// How many of its records there was no room for.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// It has told of something at this time.
@@ -88,7 +101,11 @@ impl Run {
     /// The last record as it is written here; `None`: there was none.
     #[must_use]
     pub fn last_line(&self, seq: u64) -> Option<Fields> {
-        self.line(self.stop.as_ref()?, seq)
+        let mut line = self.line(self.stop.as_ref()?, seq)?;
+        if self.left_out > 0 {
+            line.insert("left_out".to_owned(), self.left_out.into());
+        }
+        Some(line)
     }
 
     fn line(&self, fields: &Fields, seq: u64) -> Option<Fields> {

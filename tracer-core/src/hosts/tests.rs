@@ -484,3 +484,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_there_is_no_room_for_is_counted() {
+    let mut hosts = Hosts::keeping(2);
+    hosts.begin();
+    for id in ["a", "b", "c", "a", "c"] {
+        hosts.take(seen(
+            id,
+            Event::Connect,
+            Direction::Outbound,
+            "10.0.0.1:4000",
+            "10.0.0.2:443",
+        ));
+    }
+    assert_eq!(hosts.left_out(), 2);
+    assert_eq!(hosts.rows(Grouping::default(), Sort::default()).len(), 1);
+}

@@ -22,7 +22,7 @@ use crate::{
         self, Attribution, Bytes, Connection, Direction, Endpoint, Event, Holder, Packets, Record,
     },
     scope::{Scope, to_ip},
-    select::Subject,
+    select::{Person, Subject},
     survey::Found,
 };
 
@@ -136,7 +136,7 @@ impl Pipeline {
     fn selects(&self, frame: &ConnectionFrame, record: &Connection) -> bool {
         let subject = Subject {
             raw: RawSubject::from(&frame.connection),
-            owner: record.owner.as_deref(),
+            owner: record.owner.as_deref().map(Person::from),
             direction: record.direction,
         };
         self.selection
@@ -150,7 +150,7 @@ impl Pipeline {
         let owner = self.knowledge.owner(holder, &self.clock);
         let subject = Subject {
             raw: RawSubject::from(&connection),
-            owner: Some(&owner),
+            owner: Some(Person::from(&*owner)),
             direction: open.direction,
         };
         self.selection

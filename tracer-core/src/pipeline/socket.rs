@@ -5,7 +5,7 @@ use tracer_abi::{SocketFrame, Subject as RawSubject};
 use super::Pipeline;
 use crate::{
     record::{Attribution, Event, Record, Socket},
-    select::Subject,
+    select::{Person, Subject},
     socket::{SocketKind, family_of, protocol_of, type_of},
 };
 
@@ -20,7 +20,7 @@ impl Pipeline {
         let record = self.socket_record(kind, frame);
         let subject = Subject {
             raw: RawSubject::of_socket(&frame.owner, frame.netns, frame.family, frame.protocol),
-            owner: Some(&record.owner),
+            owner: Some(Person::from(&*record.owner)),
             direction: None,
         };
         // While the hooks are attached one after the other, what they report is not complete.

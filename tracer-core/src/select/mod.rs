@@ -6,15 +6,21 @@
 
 mod compiled;
 mod ports;
+mod told;
 
 use std::{collections::BTreeMap, fmt};
 
 use ipnet::IpNet;
 use tracer_abi::{Predicates, Subject as RawSubject};
 
-pub use self::{compiled::Compiled, ports::Ports};
+pub use self::{
+    compiled::Compiled,
+    ports::Ports,
+    told::{FromLines, Told},
+};
 use crate::{
     cgroup::Cgroups,
+    container::{Container, Pod},
     outcome::Outcome,
     protocol::Protocol,
     record::{Direction, Event, Filter, Owner},
@@ -92,9 +98,36 @@ pub struct Subject<'a> {
     /// What the kernel half looks at.
     pub raw: RawSubject<'a>,
     /// Its owner, where one is known.
-    pub owner: Option<&'a Owner>,
+    pub owner: Option<Person<'a>>,
     /// Its direction, where it is known.
     pub direction: Option<Direction>,
+}
+
+/// What a test looks at of an owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// Name of the process.
+    pub name: &'a str,
+    /// Path of the executable.
+    pub exe: Option<&'a str>,
+    /// Its container.
+    pub container: Option<&'a Container>,
+    /// Its Kubernetes pod.
+    pub pod: Option<&'a Pod>,
+}
+
+impl<'a> From<&'a Owner> for Person<'a> {
+    fn from(owner: &'a Owner) -> Self {
+        Self {
+            pid: owner.process.pid,
+            name: &owner.process.name,
+            exe: owner.process.exe.as_deref(),
+            container: owner.container.as_ref(),
+            pod: owner.pod.as_ref(),
+        }
+    }
 }
 
 impl Test {
@@ -171,31 +204,29 @@ impl Test {
     fn holds(&self, subject: Subject<'_>) -> bool {
         let owner = subject.owner;
         match self {
-            Self::Pid(pids) => owner.is_some_and(|owner| pids.contains(&owner.process.pid)),
+            Self::Pid(pids) => owner.is_some_and(|owner| pids.contains(&owner.pid)),
             Self::Process(names) => owner.is_some_and(|owner| {
-                names.iter().any(|name| {
-                    *name == owner.process.name || Some(name.as_str()) == file_name(owner)
-                })
+                let mut names = names.iter().map(String::as_str);
+                names.any(|name| name == owner.name || Some(name) == owner.file_name())
             }),
-            Self::Exe(patterns) => {
-                is_called(patterns, owner.and_then(|owner| owner.process.exe.as_ref()))
-            }
+            Self::Exe(patterns) => is_called(patterns, owner.and_then(|owner| owner.exe)),
             Self::Direction(directions) => subject
                 .direction
                 .is_some_and(|direction| directions.contains(&direction)),
-            Self::Container(patterns) => owner
-                .and_then(|owner| owner.container.as_ref())
-                .is_some_and(|container| {
-                    begins(patterns, &container.id) || is_called(patterns, container.name.as_ref())
-                }),
-            Self::Pod(patterns) => owner
-                .and_then(|owner| owner.pod.as_ref())
-                .is_some_and(|pod| {
-                    begins(patterns, &pod.uid) || is_called(patterns, pod.name.as_ref())
-                }),
+            Self::Container(patterns) => {
+                owner
+                    .and_then(|owner| owner.container)
+                    .is_some_and(|container| {
+                        begins(patterns, &container.id)
+                            || is_called(patterns, container.name.as_deref())
+                    })
+            }
+            Self::Pod(patterns) => owner.and_then(|owner| owner.pod).is_some_and(|pod| {
+                begins(patterns, &pod.uid) || is_called(patterns, pod.name.as_deref())
+            }),
             Self::Namespace(patterns) => {
-                let pod = owner.and_then(|owner| owner.pod.as_ref());
-                is_called(patterns, pod.and_then(|pod| pod.namespace.as_ref()))
+                let pod = owner.and_then(|owner| owner.pod);
+                is_called(patterns, pod.and_then(|pod| pod.namespace.as_deref()))
             }
             // Decided with the kernel's tables.
             Self::Port(_)
@@ -213,7 +244,7 @@ impl Test {
 }
 
 /// Whether a name is known, and one of those that are asked for.
-fn is_called(patterns: &[glob::Pattern], name: Option<&String>) -> bool {
+fn is_called(patterns: &[glob::Pattern], name: Option<&str>) -> bool {
     name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
 }
 
@@ -224,8 +255,10 @@ fn begins(patterns: &[glob::Pattern], id: &str) -> bool {
         .any(|pattern| id.starts_with(pattern.as_str()))
 }
 
-fn file_name(owner: &Owner) -> Option<&str> {
-    owner.process.exe.as_deref()?.rsplit('/').next()
+impl Person<'_> {
+    fn file_name(&self) -> Option<&str> {
+        self.exe?.rsplit('/').next()
+    }
 }
 
 fn strings(values: &[impl ToString]) -> Vec<String> {

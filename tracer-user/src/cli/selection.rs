@@ -121,6 +121,8 @@ pub struct Surroundings<'a> {
     pub users: &'a [Account],
     /// Namespaces can be named by path or process: the machine is this one.
     pub is_live: bool,
+    /// Not all of its accounts are known yet: who is not among them may be found.
+    pub may_have_more_users: bool,
 }
 
 impl SelectionArgs {
@@ -183,7 +185,6 @@ impl SelectionArgs {
 
 impl Given {
     fn test(&self, surroundings: &Surroundings<'_>) -> Result<Test, UsageError> {
-        let user = |name: &str| uid(name, surroundings.users);
         let netns = |name: &str| netns(name, surroundings.is_live);
         Ok(match self.name {
             "port" => Test::Port(self.ports()?),
@@ -192,8 +193,8 @@ impl Given {
             "remote" => Test::Remote(self.parse_with(network)?),
             "external" => Test::External,
             "protocol" => Test::Protocol(self.parse_with(protocol)?),
-            "user" => Test::User(self.parse_with(user)?),
-            "login" => Test::Login(self.parse_with(user)?),
+            "user" => Test::User(self.users(surroundings)?),
+            "login" => Test::Login(self.users(surroundings)?),
             "cgroup" => Test::Cgroup(self.parse_with(cgroup)?),
             "netns" => Test::Netns(self.parse_with(netns)?),
             "pid" => Test::Pid(self.parse_with(number)?),
@@ -204,6 +205,14 @@ impl Given {
             "pod" => Test::Pod(self.parse_with(pattern)?),
             _ => Test::Namespace(self.parse_with(pattern)?),
         })
+    }
+
+    fn users(&self, surroundings: &Surroundings<'_>) -> Result<Vec<u32>, UsageError> {
+        let known = self.parse_with(|name| match uid(name, surroundings.users) {
+            Err(_) if surroundings.may_have_more_users => Ok(None),
+            known => known.map(Some),
+        })?;
+        Ok(known.into_iter().flatten().collect())
     }
 
     fn ports(&self) -> Result<Ports, UsageError> {
@@ -344,6 +353,7 @@ mod tests {
         let surroundings = Surroundings {
             users: &users,
             is_live: false,
+            may_have_more_users: false,
         };
         cli.selection
             .resolve(&surroundings)

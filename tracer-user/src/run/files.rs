@@ -1,5 +1,7 @@
 //! What is in files: recordings, and what was written with `-o json`, of one host or of several.
 
+mod json;
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -7,7 +9,6 @@ use std::{
 
 use anyhow::Context as _;
 use tracer_core::{clock::Clock, record::Record};
-use tracing::error;
 
 use super::{
     Ending,
@@ -40,7 +41,7 @@ pub trait Taker {
 pub struct Files<'a> {
     /// Where they are.
     pub paths: &'a [PathBuf],
-    /// What is taken of recordings.
+    /// What is taken of them.
     pub selection: &'a SelectionArgs,
     /// Networks in place of those that were recorded.
     pub networks: &'a NetworkArgs,
@@ -54,7 +55,7 @@ impl Files<'_> {
     pub fn read(&self, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
         let mut ending = Ending::Done;
         for path in self.paths {
-            ending = worse(ending, self.read_one(path, taker)?);
+            ending = ending.worse(self.read_one(path, taker)?);
         }
         Ok(ending)
     }
@@ -69,7 +70,7 @@ impl Files<'_> {
         taker.begin();
         if is_json {
             self.check_json(&name)?;
-            return lines(taker, input, &name);
+            return json::read(taker, self.selection, input, &name);
         }
         let recorded = Recorded {
             file,
@@ -81,33 +82,16 @@ impl Files<'_> {
         replay::replay(&recorded, input, || Ok(Box::new(Gatherer(taker))))
     }
 
-    /// What was not selected when JSON was written is not in it; what is in it is not selected from.
+    /// Whoever wrote JSON has judged its addresses, by what it knew of its host.
     fn check_json(&self, name: &str) -> Result<(), UsageError> {
-        if self.selection.is_empty() && self.networks.is_empty() {
+        if self.networks.is_empty() {
             return Ok(());
         }
         let why = format!(
-            "{name} is JSON, of which nothing can be selected here: select where it is written, or record"
+            "{name} is JSON, whose addresses were judged when it was written: declare networks there, or record"
         );
         Err(UsageError(why))
     }
-}
-
-/// Takes the lines of a file. One that makes no sense is told; the others count.
-fn lines(taker: &mut dyn Taker, input: impl BufRead, name: &str) -> anyhow::Result<Ending> {
-    let mut ending = Ending::Done;
-    for (at, line) in input.split(b'\n').enumerate() {
-        let line = line.with_context(|| format!("cannot read {name}"))?;
-        let line = String::from_utf8_lossy(&line);
-        if line.trim().is_empty() {
-            continue;
-        }
-        if let Err(why) = taker.line(&line) {
-            error!("{name}, line {}: {why}; the other lines count", at + 1);
-            ending = Ending::Failed;
-        }
-    }
-    Ok(ending)
 }
 
 /// Hands over what a replay tells.
@@ -119,15 +103,5 @@ impl RecordSink for Gatherer<'_> {
             self.0.record(record);
         }
         Ok(Written::All)
-    }
-}
-
-/// How all of it ended: as the file of which least is known.
-fn worse(one: Ending, other: Ending) -> Ending {
-    match (one, other) {
-        (Ending::Failed, _) | (_, Ending::Failed) => Ending::Failed,
-        (Ending::Incomplete, _) | (_, Ending::Incomplete) => Ending::Incomplete,
-        (Ending::Hidden, _) | (_, Ending::Hidden) => Ending::Hidden,
-        (Ending::Done, Ending::Done) => Ending::Done,
     }
 }

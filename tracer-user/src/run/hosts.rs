@@ -3,7 +3,11 @@
 mod from;
 mod watch;
 
-use std::io::{ErrorKind, Write};
+use std::{
+    cell::Cell,
+    io::{ErrorKind, Write},
+    rc::Rc,
+};
 
 use anyhow::Context as _;
 use tracer_core::{
@@ -55,6 +59,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
             .then(|| Screen::of(&args.show.output))
             .transpose()?,
         shown: Shown::new(args)?,
+        is_whole: Rc::new(Cell::new(true)),
     };
     let duration = args.duration.map(std::time::Duration::from);
     let until = match duration {
@@ -70,7 +75,8 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         _ if args.watch => (&Fact::ALL, Updates::Every(watch::INTERVAL)),
         _ => (&Fact::ALL, Updates::AtEnd),
     };
-    live::run(Live {
+    let is_whole = table.is_whole.clone();
+    let ending = live::run(Live {
         facts,
         selection: &args.show.selection,
         networks: &args.show.networks,
@@ -87,6 +93,11 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until,
+    })?;
+    Ok(if is_whole.get() {
+        ending
+    } else {
+        ending.worse(Ending::Incomplete)
     })
 }
 
@@ -98,6 +109,8 @@ struct Table {
     /// Where it is kept up to date.
     screen: Option<Screen>,
     shown: Shown,
+    /// There was room for all.
+    is_whole: Rc<Cell<bool>>,
 }
 
 /// Where rows go, and how.
@@ -117,6 +130,7 @@ impl RecordSink for Table {
             self.hosts.record(record);
         }
         if matches!(records.last(), Some(Record::Stop(_))) {
+            self.is_whole.set(self.hosts.left_out() == 0);
             let begin = self.screen.as_ref().map_or(&[][..], Screen::end);
             return self.shown.write(&self.hosts, clock, begin);
         }

@@ -172,6 +172,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     let selection = args.selection.resolve(&Surroundings {
         users: &users,
         is_live: true,
+        may_have_more_users: false,
     })?;
     if selection.events.contains(&Event::State) && !args.states {
         let why = "--event: `state` is told by `trace --states` only";

@@ -49,6 +49,17 @@ impl Ending {
             Self::Incomplete
         }
     }
+
+    /// How both of two things ended: as the one of which less is known.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Failed, _) | (_, Self::Failed) => Self::Failed,
+            (Self::Incomplete, _) | (_, Self::Incomplete) => Self::Incomplete,
+            (Self::Hidden, _) | (_, Self::Hidden) => Self::Hidden,
+            (Self::Done, Self::Done) => Self::Done,
+        }
+    }
 }
 
 impl From<Ending> for ExitCode {

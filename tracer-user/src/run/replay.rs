@@ -252,6 +252,7 @@ impl<'a> Replay<'a> {
         let selection = self.args.selection.resolve(&Surroundings {
             users: &users,
             is_live: false,
+            may_have_more_users: false,
         })?;
         let kernel_selected = self.was_selected_so() && selection.may_drop_in_kernel();
         let mut pipeline = Pipeline::new(selection, kernel_selected, self.header.clock.clone())

@@ -228,6 +228,13 @@ impl Table<'_> {
                 self.sentence(ALARM, &format!("{host}: lost: {}", parts.join(", ")));
             }
         }
+        if run.left_out() > 0 {
+            let records = counted(run.left_out(), "record");
+            let text = format!(
+                "{host}: there was no room for {records} of more connections; select fewer, or a shorter time"
+            );
+            self.sentence(ALARM, &text);
+        }
     }
 
     /// By which rules an address is external, and what is not seen.

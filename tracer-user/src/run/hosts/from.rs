@@ -22,7 +22,11 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
     };
     let ending = files.read(&mut hosts)?;
     Shown::new(args)?.write(&hosts, &utc(), &[])?;
-    Ok(ending)
+    Ok(if hosts.left_out() == 0 {
+        ending
+    } else {
+        ending.worse(Ending::Incomplete)
+    })
 }
 
 impl Taker for Hosts {

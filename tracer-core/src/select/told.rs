@@ -1,0 +1,301 @@
+//! Selection from what was written with `-o json`.
+//!
+//! A line says all that the tests look at, in words. They are put back into what the kernel half looks
+//! at, so that the same code decides as live and in a replay.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
+use serde::Deserialize;
+use serde_json::Error;
+use tracer_abi::{Connection, Subject as RawSubject, net_bit};
+
+use super::{Compiled, Person, Selection, Subject};
+use crate::{
+    cgroup::Cgroups,
+    container::{Container, Pod},
+    fact::{Account, Networks},
+    outcome::Outcome,
+    protocol::Protocol,
+    record::{Direction, Event, NameFrom},
+    scope::{Scope, Scopes, to_address},
+};
+
+/// What the cgroup of a line is called while it is looked at.
+const CGROUP: u64 = 1;
+
+/// A line about a connection or listener, as far as selections look at it.
+#[derive(Debug, Deserialize)]
+pub struct Told {
+    event: Event,
+    outcome: Option<Outcome>,
+    protocol: Protocol,
+    direction: Option<Direction>,
+    local: Option<End>,
+    remote: Option<End>,
+    netns: u32,
+    process: Option<Process>,
+    user: Option<User>,
+    cgroup: Option<Cgroup>,
+    container: Option<Container>,
+    pod: Option<Pod>,
+    #[serde(default)]
+    holders: Vec<Process>,
+}
+
+#[derive(Debug, Deserialize)]
+struct End {
+    ip: IpAddr,
+    port: Option<u16>,
+    scope: Option<Scope>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Process {
+    pid: u32,
+    #[serde(default)]
+    name: String,
+    exe: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    uid: u32,
+    name: Option<String>,
+    name_from: Option<NameFrom>,
+    auid: Option<u32>,
+    login: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cgroup {
+    path: Option<String>,
+}
+
+/// What every line says of itself.
+#[derive(Deserialize)]
+struct Line {
+    event: Event,
+}
+
+impl Told {
+    /// Reads a line; `None`: it tells of no connection.
+    ///
+    /// # Errors
+    /// If it is not a line of `-o json`.
+    pub fn read(line: &str) -> Result<Option<Self>, Error> {
+        match serde_json::from_str::<Line>(line)?.event {
+            Event::Start | Event::Stop | Event::Loss | Event::Socket => Ok(None),
+            _ => serde_json::from_str(line).map(Some),
+        }
+    }
+
+    /// The accounts of its host that it names.
+    pub fn accounts(&self) -> impl Iterator<Item = Account> {
+        let user = self.user.as_ref();
+        let account = |uid: u32, name: &Option<String>| {
+            let name = name.clone()?;
+            Some(Account { uid, name })
+        };
+        let is_of_host = |user: &&User| user.name_from != Some(NameFrom::Container);
+        let itself = user
+            .filter(is_of_host)
+            .and_then(|user| account(user.uid, &user.name));
+        let login = user.and_then(|user| account(user.auid?, &user.login));
+        itself.into_iter().chain(login)
+    }
+
+    /// What the kernel half would look at.
+    fn connection(&self) -> Connection {
+        let mut connection = Connection::UNKNOWN;
+        if let Some(local) = &self.local {
+            connection.local = to_address(local.ip);
+            connection.local_port = local.port.unwrap_or_default();
+        }
+        if let Some(remote) = &self.remote {
+            connection.remote = to_address(remote.ip);
+            connection.remote_port = remote.port.unwrap_or_default();
+        }
+        connection.netns = self.netns;
+        connection.protocol = self.protocol.number();
+        if let (Some(process), Some(user)) = (&self.process, &self.user) {
+            connection.owner.tgid = process.pid;
+            connection.owner.uid = user.uid;
+            connection.owner.auid = user.auid.unwrap_or(u32::MAX);
+            connection.owner.cgroup_id = CGROUP;
+        }
+        connection
+    }
+
+    /// Those who use it: the owner, or those who hold it.
+    fn people(&self) -> Vec<Person<'_>> {
+        let processes = self.process.iter().chain(&self.holders);
+        let people = processes.map(|process| Person {
+            pid: process.pid,
+            name: &process.name,
+            exe: process.exe.as_deref(),
+            container: self.container.as_ref(),
+            pod: self.pod.as_ref(),
+        });
+        people.collect()
+    }
+}
+
+/// A selection from lines.
+#[derive(Debug)]
+pub struct FromLines {
+    selection: Selection,
+    compiled: Compiled,
+}
+
+impl FromLines {
+    /// What is selected.
+    #[must_use]
+    pub fn new(selection: Selection) -> Self {
+        let compiled = selection.compile(&Scopes::new(&[], &Networks::default()));
+        Self {
+            selection,
+            compiled,
+        }
+    }
+
+    /// Whether a line is.
+    pub fn keeps(&mut self, told: &Told) -> bool {
+        // The host has judged its addresses itself, by its own and by what its user declared.
+        self.compiled.scopes.clear();
+        if let Some(remote) = &told.remote
+            && remote.scope == Some(Scope::External)
+        {
+            let address = Ipv6Addr::from(to_address(remote.ip).canonical().0);
+            let external = (Ipv6Net::from(address), net_bit::EXTERNAL);
+            self.compiled.scopes.push(external);
+        }
+        let mut cgroups = Cgroups::default();
+        if let Some(path) = told.cgroup.as_ref().and_then(|cgroup| cgroup.path.as_ref()) {
+            cgroups.learn(CGROUP, false, path);
+        }
+        let connection = told.connection();
+        let keeps = |owner: Option<Person<'_>>| {
+            let subject = Subject {
+                raw: RawSubject::from(&connection),
+                owner,
+                direction: told.direction,
+            };
+            let selection = &self.selection;
+            selection.keeps_connection(&self.compiled, &cgroups, subject)
+        };
+        let people = told.people();
+        let is_kept = match people.as_slice() {
+            [] => keeps(None),
+            people => people.iter().any(|person| keeps(Some(*person))),
+        };
+        is_kept && self.selection.keeps_record(told.event, told.outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipnet::IpNet;
+
+    use super::*;
+    use crate::select::{Ports, Term, Test};
+
+    const LINE: &str = r#"{"event": "connect", "protocol": "tcp", "direction": "outbound", "netns": 7,
+        "local": {"ip": "10.0.0.5", "port": 40000},
+        "remote": {"ip": "64:ff9b::cb00:7142", "port": 443, "scope": "external"},
+        "process": {"pid": 12, "name": "curl", "exe": "/usr/bin/curl"},
+        "user": {"uid": 1000, "name": "alice", "auid": 1001, "login": "bob"},
+        "cgroup": {"id": 99, "path": "/system.slice/a.service"},
+        "container": {"id": "4f5e0c"}}"#;
+    const HELD: &str = r#"{"event": "existing", "protocol": "tcp", "netns": 7,
+        "holders": [{"pid": 5, "name": "one"}, {"pid": 6, "name": "other"}]}"#;
+
+    fn keeps(line: &str, test: Test, is_negated: bool) -> bool {
+        let told = Told::read(line).unwrap().unwrap();
+        let terms = vec![Term { test, is_negated }];
+        let selection = Selection {
+            terms,
+            ..Selection::default()
+        };
+        FromLines::new(selection).keeps(&told)
+    }
+
+    #[test]
+    fn every_test_looks_at_what_the_line_says() {
+        let ports = |ports: &str| ports.parse::<Ports>().unwrap();
+        let pattern = |text: &str| vec![glob::Pattern::new(text).unwrap()];
+        let network = |text: &str| vec![text.parse::<IpNet>().unwrap()];
+        let text = |text: &str| vec![text.to_owned()];
+        for (holds, does_not) in [
+            (Test::Port(ports("443")), Test::Port(ports("80"))),
+            (
+                Test::LocalPort(ports("40000")),
+                Test::LocalPort(ports("443")),
+            ),
+            (
+                Test::RemotePort(ports("443")),
+                Test::RemotePort(ports("40000")),
+            ),
+            (
+                Test::Remote(network("64:ff9b::/96")),
+                Test::Remote(network("10.0.0.0/8")),
+            ),
+            (
+                Test::Protocol(vec![Protocol::Tcp]),
+                Test::Protocol(vec![Protocol::Udp]),
+            ),
+            (Test::User(vec![1000]), Test::User(vec![1001])),
+            (Test::Login(vec![1001]), Test::Login(vec![1000])),
+            (
+                Test::Cgroup(text("/system.slice")),
+                Test::Cgroup(text("/user.slice")),
+            ),
+            (Test::Netns(vec![7]), Test::Netns(vec![8])),
+            (Test::Pid(vec![12]), Test::Pid(vec![13])),
+            (Test::Process(text("curl")), Test::Process(text("wget"))),
+            (Test::Exe(pattern("/usr/*")), Test::Exe(pattern("/tmp/*"))),
+            (
+                Test::Direction(vec![Direction::Outbound]),
+                Test::Direction(vec![Direction::Inbound]),
+            ),
+            (
+                Test::Container(pattern("4f5e")),
+                Test::Container(pattern("5")),
+            ),
+        ] {
+            assert!(keeps(LINE, holds.clone(), false), "{holds:?}");
+            assert!(!keeps(LINE, holds.clone(), true), "not {holds:?}");
+            assert!(!keeps(LINE, does_not.clone(), false), "{does_not:?}");
+            assert!(keeps(LINE, does_not.clone(), true), "not {does_not:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_external_was_judged_by_the_host() {
+        assert!(keeps(LINE, Test::External, false));
+        let line = LINE.replace(r#""scope": "external""#, r#""scope": "internal""#);
+        assert!(!keeps(&line, Test::External, false));
+        assert!(!keeps(HELD, Test::External, false));
+    }
+
+    #[test]
+    fn one_of_those_who_hold_it_is_enough() {
+        let other = Test::Process(vec!["other".to_owned()]);
+        assert!(keeps(HELD, other.clone(), false));
+        // One of them is not.
+        assert!(keeps(HELD, other, true));
+        assert!(!keeps(HELD, Test::User(vec![0]), false));
+    }
+
+    #[test]
+    fn events_and_outcomes_are_selected_too() {
+        let told = Told::read(LINE).unwrap().unwrap();
+        let selection = Selection {
+            events: vec![Event::Close],
+            ..Selection::default()
+        };
+        assert!(!FromLines::new(selection).keeps(&told));
+        let accounts: Vec<(u32, String)> = told.accounts().map(|a| (a.uid, a.name)).collect();
+        assert_eq!(accounts, [(1000, "alice".into()), (1001, "bob".into())]);
+    }
+}
