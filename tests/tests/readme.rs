@@ -121,8 +121,10 @@ fn commands_of_xtask() {
         verbs.push(words[0].to_owned());
         let args: &[&str] = match words.as_slice() {
             ["run"] => &["run", "--", "--netns", "1", "--duration", "1s"],
+            // With all optimisations their programs take minutes to build.
             ["bench"] => &[
                 "bench",
+                "--debug",
                 "--",
                 "--connections",
                 "50",
@@ -133,7 +135,7 @@ fn commands_of_xtask() {
                 "--watch",
                 "1",
             ],
-            ["stress"] => &["stress", "--seconds", "1", "--sockets", "1000"],
+            ["stress"] => &["stress", "--debug", "--seconds", "1", "--sockets", "1000"],
             ["setup" | "build"] => &words,
             // The tests of other kernels are in vm.rs, and what `coverage` gathers is compared there; this
             // is run by `test`, which is run after `check`, and `run` with words of conntracer's is in the

@@ -29,6 +29,11 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Flags of cargo's for programs with optimisations, or without.
+pub fn optimized(is_so: bool) -> &'static [&'static str] {
+    if is_so { &["--release"] } else { &[] }
+}
+
 /// Builds the programs that tests start, with more flags of cargo's.
 pub fn test_programs(flags: &[&str]) -> anyhow::Result<()> {
     let build = ["build", "--package", "tracer-tests", "--bins"];

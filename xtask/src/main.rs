@@ -51,11 +51,7 @@ enum Task {
     /// Run the kernel tests on other kernels, in virtual machines
     Vm(vm::Args),
     /// Measure what tracing costs
-    Bench {
-        /// Arguments of the benchmark
-        #[arg(last = true)]
-        args: Vec<String>,
-    },
+    Bench(bench::Args),
     /// Open and close as fast as the machine can while many sockets are open; nothing must be mixed
     Stress(stress::Args),
     /// Write the table of docs/coverage.md anew, from what the tests see in the virtual machines
@@ -70,7 +66,7 @@ fn main() -> ExitCode {
         Task::Check => setup::run().and_then(|()| check::run()),
         Task::Test { no_vm, args } => test::run(!no_vm, &args),
         Task::Vm(args) => vm::run(&args),
-        Task::Bench { args } => setup::run().and_then(|()| bench::run(&args)),
+        Task::Bench(args) => setup::run().and_then(|()| bench::run(&args)),
         Task::Coverage(args) => coverage::run(&args),
         Task::Stress(args) => setup::run().and_then(|()| stress::run(&args)),
     };

@@ -17,14 +17,18 @@ pub struct Args {
     /// How many sockets are open all the time
     #[arg(long, default_value_t = 100_000)]
     sockets: u32,
+    /// Programs that are built in less time, and make less of it
+    #[arg(long)]
+    debug: bool,
 }
 
 /// Builds and runs it, as root.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     build::run()?;
     // Optimized: what looks at the records must be as fast as what writes them.
-    build::test_programs(&["--release"])?;
-    let tests = build::kernel_tests(&["--release"])?;
+    let flags = build::optimized(!args.debug);
+    build::test_programs(flags)?;
+    let tests = build::kernel_tests(flags)?;
     let variables = [
         format!("CONNTRACER={}", build::binary().display()),
         format!("STRESS_SECONDS={}", args.seconds),

@@ -55,10 +55,11 @@ fn nothing_is_hidden_where_nobody_hides() {
     // And what comes and goes meanwhile.
     let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let target = format!("127.0.0.1:{}", server.port());
-    let flood = Peer::start(&netns, &["flood", &target, "5000"]);
+    let flood = Peer::start(&netns, &["flood", &target, "1000"]);
     for _ in 0..2 {
         let finished = cross_check(&netns, Rootkit::default(), &[]);
-        assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+        // Asserts the exit code, too.
+        let _ = finished.may_be_missing();
         let stop = finished.stop();
         assert_eq!(stop.number("cross_check.hidden"), Some(0));
         // Eight of four connections with their listeners, four of a group, four of UDP.
