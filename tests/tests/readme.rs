@@ -137,10 +137,12 @@ fn commands_of_xtask() {
             ],
             ["stress"] => &["stress", "--debug", "--seconds", "1", "--sockets", "1000"],
             ["setup" | "build"] => &words,
-            // The tests of other kernels are in vm.rs, and what `coverage` gathers is compared there; this
+            // The tests of other kernels and `exercise` are in vm.rs, and what `coverage` gathers is compared there; this
             // is run by `test`, which is run after `check`, and `run` with words of conntracer's is in the
             // test above.
-            ["test" | "check" | "coverage"] | ["vm", ..] | ["run", "--", ..] => continue,
+            ["test" | "check" | "coverage" | "exercise"] | ["vm", ..] | ["run", "--", ..] => {
+                continue;
+            }
             other => panic!("no test runs `cargo xtask {}`", other.join(" ")),
         };
         let output = Command::new(&xtask).args(args).output().unwrap();
@@ -152,7 +154,7 @@ fn commands_of_xtask() {
         );
     }
     for verb in [
-        "run", "test", "build", "setup", "check", "vm", "bench", "stress", "coverage",
+        "run", "test", "build", "setup", "check", "vm", "bench", "stress", "coverage", "exercise",
     ] {
         assert!(verbs.iter().any(|known| known == verb), "{verb}");
     }

@@ -3,14 +3,35 @@
 
 use std::process::Command;
 
-/// Runs the kernel tests on one of the kernels of `cargo xtask vm`.
-fn kernel(name: &str) {
+use tracer_tests::{conntracer, scratch::Scratch};
+
+/// Has `cargo xtask` do something.
+fn xtask(words: &[&str]) {
     let xtask = std::env::var_os("XTASK").unwrap_or_else(|| panic!("run `cargo xtask test`"));
     let status = Command::new(xtask)
-        .args(["vm", "--prepared", name])
+        .args(words)
         .status()
         .unwrap_or_else(|error| panic!("cannot run xtask: {error}"));
     assert!(status.success());
+}
+
+/// Runs the kernel tests on one of the kernels of `cargo xtask vm`.
+fn kernel(name: &str) {
+    xtask(&["vm", "--prepared", name]);
+}
+
+#[test]
+fn exercise() {
+    let scratch = Scratch::new();
+    let recording = scratch.file("intrusion.rec");
+    xtask(&["exercise", "--prepared", "--output", &recording]);
+    let output = Command::new(conntracer())
+        .args(["hosts", "--from", &recording, "--external", "-o", "csv"])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run conntracer: {error}"));
+    // Under a line of headings, as many rows as in docs/exercise.md.
+    let rows = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(rows.lines().count(), 1 + 11, "{rows}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `cargo xtask`: setup, build, run, test, vm, bench, stress, coverage. People and CI use nothing else.
+//! `cargo xtask`: setup, build, run, test, vm, bench, stress, coverage, exercise. People and CI use nothing else.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a tool for the terminal")]
 
@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod command;
 mod coverage;
+mod exercise;
 mod packages;
 mod setup;
 mod stress;
@@ -56,6 +57,8 @@ enum Task {
     Stress(stress::Args),
     /// Write the table of docs/coverage.md anew, from what the tests see in the virtual machines
     Coverage(coverage::Args),
+    /// Record the intrusion of docs/exercise.md anew, in a virtual machine
+    Exercise(exercise::Args),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::run(&args),
         Task::Bench(args) => setup::run().and_then(|()| bench::run(&args)),
         Task::Coverage(args) => coverage::run(&args),
+        Task::Exercise(args) => exercise::run(&args),
         Task::Stress(args) => setup::run().and_then(|()| stress::run(&args)),
     };
     match result {

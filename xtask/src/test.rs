@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 use crate::{
     build::{self, statically},
     command::{cargo, command, has, run as call},
-    packages, setup, vm,
+    exercise, packages, setup, vm,
 };
 
 /// What the tests need beside conntracer: network namespaces, a firewall, containers, and what reads manual
@@ -32,6 +32,9 @@ pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
         .filter(|wanted| !kernels.iter().any(|kernel| kernel.name == wanted.name))
         .map(|kernel| format!("binary(vm) & test(={})", kernel.test()))
         .collect();
+    if !kernels.iter().any(|kernel| kernel.name == exercise::KERNEL) {
+        left_out.push("binary(vm) & test(=exercise)".to_owned());
+    }
     for (name, why) in refused_rungs()? {
         println!("rung {name:<9} NOT TESTED on this kernel: {why}");
         left_out.push(format!("binary(kernel) & test(/::{name}$/)"));

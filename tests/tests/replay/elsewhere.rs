@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use tracer_core::text::hex;
 use tracer_tests::{
     netns::Netns,
     peer::{self, Peer},
@@ -75,10 +76,15 @@ fn a_replay_in_an_empty_root_gives_the_same_bytes() {
     finished.assert_totals_add_up();
     // What the recording ends with is said, to be noted elsewhere.
     let bytes = std::fs::read(&recording).unwrap();
-    let last = bytes.last_chunk::<32>().unwrap().iter();
-    let last: Vec<String> = last.map(|byte| format!("{byte:02x}")).collect();
-    let note = format!("the recording ends with the hash {}", last.concat());
+    let note = format!(
+        "ends with the hash {}",
+        hex(bytes.last_chunk::<32>().unwrap())
+    );
     assert!(finished.stderr.contains(&note), "{}", finished.stderr);
+    let mut replay = Command::new(tracer_tests::conntracer());
+    let output = replay.arg("replay").arg(&recording).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&note), "{said}");
     let live = (finished.status.code(), finished.stdout);
     assert!(live.1.lines().count() >= 8, "{}", live.1);
     assert_eq!(

@@ -32,6 +32,8 @@ pub struct Reader {
     /// How many entries were handed out.
     count: u64,
     chain: Chain,
+    /// The last hash that shows it.
+    last: Option<Hash>,
     is_trusting: bool,
     has_ended: bool,
 }
@@ -142,7 +144,8 @@ impl Reader {
                     .add(self.bytes.get(at..self.chained).unwrap_or_default());
                 continue;
             }
-            if self.bytes.get(whole.bytes) != Some(self.chain.close().as_bytes()) {
+            let hash = self.chain.close();
+            if self.bytes.get(whole.bytes) != Some(hash.as_bytes()) {
                 return Err(ReadError::Changed {
                     from: self.sealed,
                     entry: self.count + 1,
@@ -151,6 +154,7 @@ impl Reader {
             }
             self.proven = self.chained;
             self.sealed = self.before + self.chained;
+            self.last = Some(hash);
             return Ok(true);
         }
         Ok(false)
@@ -187,6 +191,12 @@ impl Reader {
         } else {
             Ok(())
         }
+    }
+
+    /// The hash up to which it is what was written; `None`: none was looked at.
+    #[must_use]
+    pub fn last(&self) -> Option<Hash> {
+        self.last
     }
 
     /// From where on no hash shows what was written, of what is read up to a place in the recording.

@@ -10,9 +10,9 @@ use tracer_core::{
     record::Record,
     recording::{self, Entry, Header, ReadError, Reader},
 };
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-use super::{Ending, live, told::Told};
+use super::{Ending, NOTES, live, told::Told};
 use crate::{
     cli::{Config, NetworkArgs, ReplayArgs, SelectionArgs, Surroundings},
     output::sink::{RecordSink, Written},
@@ -280,6 +280,9 @@ impl<'a> Replay<'a> {
         if !self.has_stopped {
             error!("{name} was cut off: it has no end; shown is what there is");
             return Ok(Ending::Failed);
+        }
+        if let Some(hash) = reader.last() {
+            info!(target: NOTES, "{name} is as it was written; it ends with the hash {hash}");
         }
         let ending = self.pipeline.as_ref().map(Ending::of);
         Ok(ending.unwrap_or(Ending::Incomplete))

@@ -5,10 +5,15 @@ mod initramfs;
 mod kernels;
 mod qemu;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, ensure};
 
-pub use self::kernels::{KERNELS, Kernel};
-use crate::{build, packages, setup};
+pub use self::{
+    kernels::{KERNELS, Kernel},
+    qemu::DATA,
+};
+use crate::{build, command::root, packages, setup};
 
 /// Flags of `cargo xtask vm`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for kernel in wanted {
         println!("vm: Linux {}", kernel.version);
-        if !qemu::run(kernel, &args.test)? {
+        if !qemu::run(kernel, &args.test, &console_path(kernel.name))? {
             failed.push(kernel.version.clone());
         }
     }
@@ -53,13 +58,38 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 pub fn consoles(is_prepared: bool, tests: &[String]) -> anyhow::Result<Vec<String>> {
     let mut consoles = Vec::new();
     for kernel in ready(is_prepared)? {
-        println!("vm: Linux {}", kernel.version);
-        qemu::run(&kernel, tests)?;
-        let path = qemu::console_path(&kernel);
-        let console = std::fs::read_to_string(&path);
-        consoles.push(console.with_context(|| format!("cannot read {}", path.display()))?);
+        let (_, console) = console_of(&kernel, tests, kernel.name)?;
+        consoles.push(console);
     }
     Ok(consoles)
+}
+
+/// Has the first process do on one kernel what the word says: what stood on the console.
+pub fn console(is_prepared: bool, name: &str, word: &str) -> anyhow::Result<String> {
+    let kernels = ready(is_prepared)?;
+    let kernel = kernels.iter().find(|kernel| kernel.name == name);
+    let (has_passed, console) = console_of(
+        kernel.context("the kernel is not here")?,
+        &[word.to_owned()],
+        word,
+    )?;
+    ensure!(has_passed, "it has failed");
+    Ok(console)
+}
+
+/// Whether it passed, and what stood on the console, which is kept under a name.
+fn console_of(kernel: &Kernel, words: &[String], name: &str) -> anyhow::Result<(bool, String)> {
+    println!("vm: Linux {}", kernel.version);
+    let path = console_path(name);
+    let has_passed = qemu::run(kernel, words, &path)?;
+    let console = std::fs::read_to_string(&path);
+    let console = console.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok((has_passed, console))
+}
+
+/// Where what stands on a console goes.
+fn console_path(name: &str) -> PathBuf {
+    root().join(format!("target/vm/{name}.log"))
 }
 
 /// The kernels that are here; everything else is made ready, too, unless it is.

@@ -1,6 +1,9 @@
 //! The first process of a virtual machine: mounts what a Linux has, runs the kernel tests, says how
-//! they ended, and turns the machine off. Its arguments go to the test program.
+//! they ended, and turns the machine off. Its arguments go to the test program; `exercise` stages the
+//! intrusion of the exercise instead, whose programs are this one under other names.
 #![expect(clippy::print_stdout, reason = "the console is all there is")]
+
+mod exercise;
 
 use std::{fs, process::Command};
 
@@ -11,7 +14,10 @@ use nix::{
 };
 use tracer_tests::kernel_is_at_least;
 
-fn main() {
+fn main() -> anyhow::Result<()> {
+    if std::process::id() != 1 {
+        return exercise::act();
+    }
     let verdict = match run() {
         Ok(true) => "passed",
         Ok(false) => "failed",
@@ -23,10 +29,18 @@ fn main() {
     println!("verdict: {verdict}");
     // Does not return; if it does, the kernel ends with its first process.
     let _ = reboot(RebootMode::RB_POWER_OFF);
+    Ok(())
 }
 
 fn run() -> anyhow::Result<bool> {
     set_up()?;
+    if std::env::args().nth(1).as_deref() == Some("exercise") {
+        return exercise::stage();
+    }
+    kernel_tests()
+}
+
+fn kernel_tests() -> anyhow::Result<bool> {
     // From then on a task that comes in between finds a program dead that another one runs, on the same
     // CPU (docs/coverage.md); two tests at once would take records from each other.
     let threads = if kernel_is_at_least(7, 0) { 1 } else { 2 };
@@ -35,7 +49,7 @@ fn run() -> anyhow::Result<bool> {
         .args(std::env::args().skip(1))
         .env("CONNTRACER", "/conntracer")
         // It would take an hour.
-        .env("FLOOD", "2000")
+        .env("FLOOD", "1000")
         .env("PEER", "/peer")
         .env("RUST_BACKTRACE", "1")
         .status()
