@@ -10,6 +10,7 @@ pub mod bpf;
 pub mod cgroup;
 pub mod container;
 pub mod cross_check;
+pub mod device;
 pub mod multipath;
 pub mod nemesis;
 pub mod netns;

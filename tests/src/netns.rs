@@ -6,13 +6,9 @@ use std::{
     sync::OnceLock,
 };
 
-use nix::{
-    libc,
-    sched::{CloneFlags, setns, unshare},
-    sys::socket::{AddressFamily, SockFlag, SockType, socket},
-};
+use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::wait_until;
+use crate::{device::bring_up, wait_until};
 
 /// A network namespace with a loopback device that is up.
 #[derive(Debug)]
@@ -29,7 +25,7 @@ impl Netns {
     pub fn new() -> Self {
         let make = || -> anyhow::Result<Self> {
             unshare(CloneFlags::CLONE_NEWNET)?;
-            bring_up_loopback()?;
+            bring_up("lo")?;
             let file = File::open("/proc/thread-self/ns/net")?;
             Ok(Self { file })
         };
@@ -128,24 +124,4 @@ fn in_thread<T: Send + 'static>(act: impl FnOnce() -> anyhow::Result<T> + Send +
         .join()
         .unwrap_or_else(|_| panic!("the thread panicked"))
         .unwrap_or_else(|error| panic!("in a network namespace: {error:#}"))
-}
-
-fn bring_up_loopback() -> anyhow::Result<()> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        // Other tests of this process start programs meanwhile.
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    // SAFETY: zeros are a valid ifreq.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(*b"lo\0") {
-        *to = libc::c_char::try_from(from)?;
-    }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING)?;
-    // SAFETY: the request is an ifreq, as this ioctl wants.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    nix::errno::Errno::result(result)?;
-    Ok(())
 }

@@ -4,28 +4,62 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     net::Ipv4Addr,
+    os::unix::process::CommandExt as _,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use nix::{
-    libc,
-    sys::{
-        signal::{Signal, kill},
-        socket::{AddressFamily, SockFlag, SockType, socket},
-    },
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use tracer_core::text::hex;
-use tracer_tests::cgroup::Cgroup;
+use tracer_tests::{
+    cgroup::Cgroup,
+    device::{bring_up, set_address},
+    signals,
+};
 
 /// What is recorded.
 const RECORDING: &str = "/tmp/intrusion.rec";
 /// The container whose job fetches a script.
 const CONTAINER: &str = "4f5e0c1a9d3b7e62881f0a6c5d2e9b74c3f1a8e05d6b9274e8c1f3a05b7d9e62";
+/// What Docker would write of it.
+const CONTAINERS_STATE: &str =
+    r#"{"Name": "/nightly-report", "Config": {"Image": "registry.example/report:1.4"}}"#;
 /// What stands for the internet: the networks of documentation.
 const INTERNET: &str = "192.0.2.0/24,198.51.100.0/24,203.0.113.0/24";
+/// Of the loopback device, with all of their networks: that of the web server, and some for everybody else.
+const ADDRESSES: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(10, 0, 0, 5),
+    Ipv4Addr::new(192, 0, 2, 254),
+    Ipv4Addr::new(198, 51, 100, 254),
+    Ipv4Addr::new(203, 0, 113, 254),
+];
+/// Who is who on the web server.
+const FILES: [(&str, &str); 3] = [
+    (
+        "/etc/passwd",
+        "root:x:0:0::/:\nwww-data:x:33:33::/:\nalice:x:1000:1000::/:\napp:x:1001:1001::/:\n",
+    ),
+    (
+        "/etc/hosts",
+        "198.51.100.10 updates.example\n10.0.0.20 db1.internal\n",
+    ),
+    (
+        "/etc/services",
+        "ssh 22/tcp\ndomain 53/udp\nhttp 80/tcp\nhttps 443/tcp\npostgresql 5432/tcp\n",
+    ),
+];
+/// All of them are this program.
+const PROGRAMS: [&str; 8] = [
+    "/usr/bin/outside",
+    "/usr/bin/bash",
+    "/usr/bin/curl",
+    "/usr/bin/ssh",
+    "/usr/bin/python3",
+    "/usr/sbin/nginx",
+    "/usr/sbin/sshd",
+    "/usr/sbin/update-agent",
+];
 /// Bytes of the recording in a line of the console.
 const LINE: usize = 512;
 
@@ -72,103 +106,25 @@ pub fn stage() -> anyhow::Result<bool> {
     print()
 }
 
-/// What the programs need: names, addresses, users and files.
+/// What the programs need: addresses, names and files.
 fn furnish() -> anyhow::Result<()> {
     nix::unistd::sethostname("web1")?;
-    for (alias, address) in [
-        [10, 0, 0, 5],
-        [192, 0, 2, 254],
-        [198, 51, 100, 254],
-        [203, 0, 113, 254],
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        add_address(&format!("lo:{alias}"), address.into())?;
+    bring_up("lo")?;
+    for (alias, address) in ADDRESSES.into_iter().enumerate() {
+        set_address(&format!("lo:{alias}"), address)?;
     }
-    fs::write(
-        "/etc/passwd",
-        "root:x:0:0::/:\nwww-data:x:33:33::/:\nalice:x:1000:1000::/:\napp:x:1001:1001::/:\n",
-    )?;
-    fs::write(
-        "/etc/hosts",
-        "198.51.100.10 updates.example\n10.0.0.20 db1.internal\n",
-    )?;
-    fs::write(
-        "/etc/services",
-        "ssh 22/tcp\ndomain 53/udp\nhttp 80/tcp\nhttps 443/tcp\npostgresql 5432/tcp\n",
-    )?;
+    for (path, text) in FILES {
+        fs::write(path, text)?;
+    }
     for directory in ["/usr/bin", "/usr/sbin"] {
         fs::create_dir_all(directory)?;
     }
-    for path in [
-        "bin/outside",
-        "bin/bash",
-        "bin/curl",
-        "bin/ssh",
-        "bin/python3",
-        "sbin/nginx",
-        "sbin/sshd",
-        "sbin/update-agent",
-    ] {
-        fs::copy("/init", format!("/usr/{path}"))?;
+    for path in PROGRAMS {
+        fs::copy("/init", path)?;
     }
     let state = format!("/var/lib/docker/containers/{CONTAINER}");
     fs::create_dir_all(&state)?;
-    let config =
-        r#"{"Name": "/nightly-report", "Config": {"Image": "registry.example/report:1.4"}}"#;
-    fs::write(format!("{state}/config.v2.json"), config)?;
-    Ok(())
-}
-
-/// Gives the loopback device one more address, and all of its network with it.
-fn add_address(alias: &str, address: Ipv4Addr) -> anyhow::Result<()> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    let family = libc::sa_family_t::try_from(libc::AF_INET)?;
-    let of = |address: Ipv4Addr| libc::sockaddr_in {
-        sin_family: family,
-        sin_port: 0,
-        sin_addr: libc::in_addr {
-            s_addr: u32::from(address).to_be(),
-        },
-        sin_zero: [0; 8],
-    };
-    let mask = Ipv4Addr::new(255, 255, 255, 0);
-    let up = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING)?;
-    set(&socket, "lo", libc::SIOCSIFFLAGS, |request| {
-        request.ifr_ifru.ifru_flags = up;
-    })?;
-    for (what, value) in [(libc::SIOCSIFADDR, address), (libc::SIOCSIFNETMASK, mask)] {
-        set(&socket, alias, what, |request| {
-            // SAFETY: a sockaddr_in has the size of the sockaddr that is there, and means the same.
-            request.ifr_ifru.ifru_addr =
-                unsafe { std::mem::transmute::<libc::sockaddr_in, libc::sockaddr>(of(value)) };
-        })?;
-    }
-    Ok(())
-}
-
-/// Sets something of a network device.
-fn set(
-    socket: &impl std::os::fd::AsRawFd,
-    device: &str,
-    what: libc::Ioctl,
-    fill: impl FnOnce(&mut libc::ifreq),
-) -> anyhow::Result<()> {
-    // SAFETY: zeros are a valid ifreq.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
-        *to = libc::c_char::try_from(from)?;
-    }
-    fill(&mut request);
-    // SAFETY: the request is an ifreq, as these ioctls want.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw const request) };
-    nix::errno::Errno::result(result).with_context(|| format!("cannot set {device}"))?;
+    fs::write(format!("{state}/config.v2.json"), CONTAINERS_STATE)?;
     Ok(())
 }
 
@@ -177,7 +133,7 @@ struct Actor {
     child: Child,
     lines: BufReader<ChildStdout>,
     /// Stays while it plays.
-    _cgroup: &'static Cgroup,
+    _cgroup: Cgroup,
 }
 
 impl Actor {
@@ -187,11 +143,10 @@ impl Actor {
         words: &[&str],
         login: Option<u32>,
     ) -> anyhow::Result<Self> {
-        let cgroup: &'static Cgroup = Box::leak(Box::new(Cgroup::new(cgroup)));
+        let cgroup = Cgroup::new(cgroup);
         fs::write(format!("{}/cgroup.procs", cgroup.directory()), "0")?;
         let mut command = Command::new(program);
         if let Some(uid) = login {
-            use std::os::unix::process::CommandExt as _;
             // The machine may have no audit.
             let _ = fs::write("/proc/self/loginuid", uid.to_string());
             command.uid(uid).gid(uid);
@@ -238,22 +193,11 @@ impl Actor {
 /// Starts to record what the host sees.
 fn record() -> anyhow::Result<Child> {
     let mut tracer = Command::new("/conntracer")
-        .args([
-            "--record",
-            RECORDING,
-            "--record-selected",
-            "--not-cgroup",
-            "/outside",
-        ])
+        .args(["--record", RECORDING, "--record-selected"])
+        .args(["--not-cgroup", "/outside"])
         .args(["--external-cidr", INTERNET])
-        .args([
-            "--udp-idle",
-            "10s",
-            "--update-interval",
-            "10s",
-            "-o",
-            "json",
-        ])
+        .args(["--udp-idle", "10s", "--update-interval", "10s"])
+        .args(["-o", "json"])
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start conntracer")?;
@@ -270,7 +214,7 @@ fn record() -> anyhow::Result<Child> {
 }
 
 fn end(mut tracer: Child) -> anyhow::Result<()> {
-    kill(Pid::from_raw(i32::try_from(tracer.id())?), Signal::SIGTERM)?;
+    signals::send(tracer.id(), Signal::SIGTERM);
     let status = tracer.wait()?;
     ensure!(status.success(), "conntracer ended with {status}");
     Ok(())
