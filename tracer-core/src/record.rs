@@ -19,6 +19,9 @@ pub use self::{
 };
 use crate::{fact, names::NameSource, outcome::Outcome, protocol::Protocol, scope::Scope};
 
+/// The words of the events that are not about a connection or listener.
+pub const NOT_OF_CONNECTIONS: [&str; 5] = ["start", "stop", "loss", "socket", "discovery"];
+
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,7 +36,7 @@ use self::{
     row::{Counted, Key},
     sighting::Sighting,
 };
-use crate::record::{Record, Start, Stop};
+use crate::record::{NOT_OF_CONNECTIONS, Record, Start, Stop};
 
 /// Who saw something: a boot of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,8 +139,7 @@ impl Hosts {
                     run.stop(fields);
                 }
             }
-            // What says nothing of a connection.
-            "loss" | "socket" | "discovery" => {}
+            other if NOT_OF_CONNECTIONS.contains(&other) => {}
             _ => self.take(serde_json::from_str(line)?),
         }
         self.see(&record.time);

@@ -17,7 +17,7 @@ use crate::{
     fact::{Account, Networks},
     outcome::Outcome,
     protocol::Protocol,
-    record::{Direction, Event, NameFrom},
+    record::{Direction, Event, NOT_OF_CONNECTIONS, NameFrom},
     scope::{Scope, Scopes, to_address},
 };
 
@@ -75,7 +75,7 @@ struct Cgroup {
 /// What every line says of itself.
 #[derive(Deserialize)]
 struct Line {
-    event: Event,
+    event: String,
 }
 
 impl Told {
@@ -84,10 +84,11 @@ impl Told {
     /// # Errors
     /// If it is not a line of `-o json`.
     pub fn read(line: &str) -> Result<Option<Self>, Error> {
-        match serde_json::from_str::<Line>(line)?.event {
-            Event::Start | Event::Stop | Event::Loss | Event::Socket => Ok(None),
-            _ => serde_json::from_str(line).map(Some),
+        let event = serde_json::from_str::<Line>(line)?.event;
+        if NOT_OF_CONNECTIONS.contains(&event.as_str()) {
+            return Ok(None);
         }
+        serde_json::from_str(line).map(Some)
     }
 
     /// The accounts of its host that it names.

@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::row::Row;
-use crate::{hosts::Observation, record::Record, redact::Arguments};
+use crate::{
+    hosts::Observation,
+    record::{NOT_OF_CONNECTIONS, Record},
+    redact::Arguments,
+};
 
 /// Letters of the machine id that tell hosts of one name apart.
 const ID_LEN: usize = 8;
@@ -109,8 +113,7 @@ impl Rows {
         let record: Line = serde_json::from_str(line)?;
         match record.event.as_str() {
             "start" => self.begin(&record.host, &record.boot_id, &record.machine_id, out),
-            // What says nothing of a connection.
-            "stop" | "loss" | "socket" | "discovery" => {}
+            other if NOT_OF_CONNECTIONS.contains(&other) => {}
             _ => self.take(&serde_json::from_str(line)?, out),
         }
         self.now = record.time;
