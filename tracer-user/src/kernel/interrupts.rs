@@ -1,10 +1,6 @@
 //! The signals that end a run. The first asks for an orderly end; who asks twice does not want to wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-    mpsc::Sender,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender};
 
 use anyhow::Context as _;
 use nix::sys::{
@@ -33,12 +29,19 @@ pub enum Interrupt {
     Managed,
 }
 
-/// What was asked for by a signal, which is heard of before all that is waiting.
-#[derive(Debug, Default)]
-pub struct Interrupts {
-    is_new: AtomicBool,
-    is_awaited: AtomicBool,
+impl Interrupt {
+    fn of(signal: u32) -> Self {
+        if signal == Signal::SIGINT as u32 {
+            Self::Awaited
+        } else {
+            Self::Managed
+        }
+    }
 }
+
+/// What was asked for by a signal and is not taken yet, which is heard of before all that is waiting.
+#[derive(Debug, Default)]
+pub struct Interrupts(Mutex<Option<Interrupt>>);
 
 impl Interrupts {
     /// Listens from here on, with a thread that stays until the process ends: there may be much to do between
@@ -58,21 +61,17 @@ impl Interrupts {
 
     /// The interrupt that nobody has taken yet.
     pub fn take(&self) -> Option<Interrupt> {
-        let is_new = self.is_new.swap(false, Ordering::Acquire);
-        let is_awaited = self.is_awaited.load(Ordering::Relaxed);
-        is_new.then_some(if is_awaited {
-            Interrupt::Awaited
-        } else {
-            Interrupt::Managed
-        })
+        self.newest().take()
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<Interrupt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, signals: &SignalFd, messages: &Sender<Message>) {
         let mut is_interrupted = false;
         while let Ok(Some(signal)) = signals.read_signal() {
-            let is_awaited = signal.ssi_signo == Signal::SIGINT as u32;
-            self.is_awaited.store(is_awaited, Ordering::Relaxed);
-            self.is_new.store(true, Ordering::Release);
+            *self.newest() = Some(Interrupt::of(signal.ssi_signo));
             // For whoever waits now; what is full of frames has more to do before it comes to this. If
             // the run is over, there is nothing to be put in order any more.
             let is_over = messages.send(Message::Interrupted).is_err();
