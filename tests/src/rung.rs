@@ -30,19 +30,23 @@ impl Rung {
 }
 
 /// Makes a test for each rung of each function that takes one: `module::function::rung`.
+///
+/// Those that begin with `own:` start a conntracer of their own, which takes ten seconds in emulation:
+/// `module::function::own::rung`. Each kernel of the virtual machines has its share of these, and all of
+/// the others (`xtask/src/vm/kernels.rs`).
 #[macro_export]
 macro_rules! on_every_rung {
-    ($($test:ident),+ $(,)?) => {
-        $($crate::on_rungs!($test: auto Auto, fexit Fexit, kprobe Kprobe, kretprobe Kretprobe,
-            tracepoint Tracepoint);)+
+    ($($tests:tt)+) => {
+        $crate::on_rungs!([auto Auto, fexit Fexit, kprobe Kprobe, kretprobe Kretprobe,
+            tracepoint Tracepoint] $($tests)+);
     };
 }
 
 /// The same for functions in which nobody accepts: without the rungs that are others for accept only.
 #[macro_export]
 macro_rules! on_rungs_of_attempts {
-    ($($test:ident),+ $(,)?) => {
-        $($crate::on_rungs!($test: auto Auto, kprobe Kprobe, tracepoint Tracepoint);)+
+    ($($tests:tt)+) => {
+        $crate::on_rungs!([auto Auto, kprobe Kprobe, tracepoint Tracepoint] $($tests)+);
     };
 }
 
@@ -50,25 +54,55 @@ macro_rules! on_rungs_of_attempts {
 /// everything else.
 #[macro_export]
 macro_rules! on_outer_rungs {
-    ($($test:ident),+ $(,)?) => {
-        $($crate::on_rungs!($test: auto Auto, tracepoint Tracepoint);)+
+    ($($tests:tt)+) => {
+        $crate::on_rungs!([auto Auto, tracepoint Tracepoint] $($tests)+);
     };
 }
 
-/// Makes the tests of a function on rungs.
+/// The same for functions that are about no rung: with what this kernel grants.
+#[macro_export]
+macro_rules! on_the_best_rung {
+    ($($tests:tt)+) => {
+        $crate::on_rungs!([auto Auto] $($tests)+);
+    };
+}
+
+/// The same for functions about what only the lowest rung has.
+#[macro_export]
+macro_rules! on_the_lowest_rung {
+    ($($tests:tt)+) => {
+        $crate::on_rungs!([tracepoint Tracepoint] $($tests)+);
+    };
+}
+
+/// Makes the tests of functions on rungs.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! on_rungs {
-    ($test:ident: $($name:ident $rung:ident),+) => {
-        mod $test {
-            use $crate::rung::Rung;
+    ($rungs:tt own: $($test:ident),+ $(,)?) => {
+        $(
+            mod $test {
+                use super::$test;
 
-            $(
-                #[test]
-                fn $name() {
-                    super::$test(Rung::$rung);
+                mod own {
+                    $crate::on_rungs!(@tests $rungs $test);
                 }
-            )+
-        }
+            }
+        )+
+    };
+    ($rungs:tt $($test:ident),+ $(,)?) => {
+        $(
+            mod $test {
+                $crate::on_rungs!(@tests $rungs $test);
+            }
+        )+
+    };
+    (@tests [$($name:ident $rung:ident),+] $test:ident) => {
+        $(
+            #[test]
+            fn $name() {
+                super::$test($crate::rung::Rung::$rung);
+            }
+        )+
     };
 }

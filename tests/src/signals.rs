@@ -17,15 +17,22 @@ pub fn send(pid: u32, signal: Signal) {
     sent.unwrap_or_else(|error| panic!("{pid} does not get {signal}: {error}"));
 }
 
+/// Stops a process of ours, and waits until it has stopped.
+///
+/// # Panics
+/// If it is gone.
+pub fn halt(pid: u32) {
+    send(pid, Signal::SIGSTOP);
+    let status = waitpid(of(pid), Some(WaitPidFlag::WUNTRACED));
+    assert_eq!(status, Ok(WaitStatus::Stopped(of(pid), Signal::SIGSTOP)));
+}
+
 /// Sends a process of ours signals that it finds all at once: while it is stopped they pile up.
 ///
 /// # Panics
 /// If it is gone.
 pub fn send_at_once(pid: u32, signals: &[Signal]) {
-    send(pid, Signal::SIGSTOP);
-    // Sent is not stopped yet.
-    let status = waitpid(of(pid), Some(WaitPidFlag::WUNTRACED));
-    assert_eq!(status, Ok(WaitStatus::Stopped(of(pid), Signal::SIGSTOP)));
+    halt(pid);
     for signal in signals {
         send(pid, *signal);
     }

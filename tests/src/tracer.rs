@@ -267,6 +267,14 @@ impl Tracer {
         signals::send(self.pid(), signal);
     }
 
+    /// Stops it, and waits until it takes nothing any more.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn halt(&self) {
+        signals::halt(self.pid());
+    }
+
     /// Sends it signals that it finds all at once.
     ///
     /// # Panics

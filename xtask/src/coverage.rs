@@ -17,9 +17,6 @@ const END: &str = "<!-- end -->";
 /// How the line begins in which a test says what it found.
 const SAID: &str = "coverage: ";
 
-/// The rungs, as the tests call them.
-const RUNGS: [&str; 5] = ["auto", "fexit", "kprobe", "kretprobe", "tracepoint"];
-
 /// Flags of `cargo xtask coverage`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -76,7 +73,7 @@ impl Column {
             let verdicts = pairs.iter().map(|(_, verdict)| (*verdict).to_owned());
             column.rungs.insert(rung, verdicts.collect());
         }
-        for rung in RUNGS {
+        for rung in vm::RUNGS {
             let has_said = column.rungs.contains_key(rung);
             ensure!(has_said, "Linux {}: nothing of {rung}", column.kernel);
         }
@@ -86,7 +83,7 @@ impl Column {
     /// What is said of a kind: the verdict, or which rungs have which.
     fn cell(&self, kind: usize) -> String {
         let mut rungs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for rung in RUNGS {
+        for rung in vm::RUNGS {
             let verdicts = self.rungs.get(rung).into_iter().flatten();
             for verdict in verdicts.skip(kind).take(1) {
                 rungs.entry(verdict).or_default().push(rung);
@@ -131,7 +128,7 @@ mod tests {
             };
             format!("    7.31 test x ... coverage: 6.1 {rung} tcp=reported udp={second}\n")
         };
-        let console: String = RUNGS.map(said).concat();
+        let console: String = vm::RUNGS.map(said).concat();
         let column = Column::read(&console).unwrap();
         let columns = [column];
         assert_eq!(

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Its name among the kernel tests.
-const TEST: &str = "stress::under_stress_nothing_is_mixed";
+const TEST: &str = "stress::under_stress_nothing_is_mixed::own::auto";
 
 /// Flags of `cargo xtask stress`.
 #[derive(Debug, clap::Args)]

@@ -77,7 +77,7 @@ fn loss_is_as_published() {
     let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let target = format!("127.0.0.1:{}", server.port());
     let tracer = Tracer::on(Rung::Auto, &netns, &["--buffer", "4K"]);
-    tracer.signal(Signal::SIGSTOP);
+    tracer.halt();
     peer::run(&netns, &["flood", &target, "100"]);
     tracer.signal(Signal::SIGCONT);
     tracer.wait("loss", |record| record.event() == "loss");

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tracer_tests::{conntracer, on_every_rung, rung::Rung};
 
-on_every_rung!(kinds_are_seen_as_documented,);
+on_every_rung!(own: kinds_are_seen_as_documented);
 
 /// Built in, for the virtual machines have no files of the project. The table is between two comments.
 const PAGE: &str = include_str!("../../../docs/coverage.md");

@@ -3,9 +3,13 @@
 use tracer_tests::{
     cross_check::{cross_check, has_sock_diag, hidden_from},
     netns::Netns,
+    on_outer_rungs,
     peer::{self, Peer},
     rootkit::Rootkit,
+    rung::Rung,
 };
+
+on_outer_rungs!(own: nothing_is_hidden_where_nobody_hides);
 
 /// Sockets of all kinds that lists differ in.
 fn crowd(netns: &Netns) -> Vec<Peer> {
@@ -47,8 +51,7 @@ fn leave_behind(netns: &Netns) {
     server.finish();
 }
 
-#[test]
-fn nothing_is_hidden_where_nobody_hides() {
+fn nothing_is_hidden_where_nobody_hides(rung: Rung) {
     let netns = Netns::new();
     let peers = crowd(&netns);
     leave_behind(&netns);
@@ -57,7 +60,7 @@ fn nothing_is_hidden_where_nobody_hides() {
     let target = format!("127.0.0.1:{}", server.port());
     let flood = Peer::start(&netns, &["flood", &target, "1000"]);
     for _ in 0..2 {
-        let finished = cross_check(&netns, Rootkit::default(), &[]);
+        let finished = cross_check(&netns, Rootkit::default(), &["--hooks", rung.hooks()]);
         // Asserts the exit code, too.
         let _ = finished.may_be_missing();
         let stop = finished.stop();

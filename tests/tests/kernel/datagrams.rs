@@ -11,6 +11,7 @@ use tracer_tests::{
 };
 
 on_outer_rungs!(
+    own:
     both_ends_have_their_own_process,
     many_at_once,
     a_flow_ends_when_nothing_moves,

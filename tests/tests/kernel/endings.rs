@@ -28,7 +28,7 @@ on_every_rung!(
 
 on_rungs_of_attempts!(forbidden_by_a_security_module);
 
-on_outer_rungs!(given_up_by_the_kernel,);
+on_outer_rungs!(own: given_up_by_the_kernel);
 
 /// A port on which nobody listens.
 fn closed_port(netns: &Netns) -> u16 {

@@ -12,6 +12,7 @@ use tracer_tests::{
 };
 
 on_outer_rungs!(
+    own:
     connections_and_listeners_from_before,
     what_no_process_holds,
     what_several_processes_hold,
@@ -20,7 +21,7 @@ on_outer_rungs!(
     what_stays_is_updated,
 );
 
-on_every_rung!(nothing_is_told_twice);
+on_every_rung!(own: nothing_is_told_twice);
 
 /// A server and a client that have talked and keep their connection, and the server's port.
 fn talked(netns: &Netns) -> (Peer, Peer, u16) {

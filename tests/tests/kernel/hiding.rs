@@ -12,18 +12,20 @@ use tracer_tests::{
 };
 
 on_every_rung!(
-    fast_open,
     a_socket_that_was_passed,
     a_socket_that_was_taken,
     processes_that_share_a_port,
-    several_paths,
     calls_of_32_bits,
     bytes_that_no_program_sees,
 );
 
-on_rungs_of_attempts!(fast_open_that_fails, several_paths_that_fail);
+on_every_rung!(own: fast_open, several_paths);
 
-on_outer_rungs!(namespaces_with_the_same_addresses,);
+on_rungs_of_attempts!(several_paths_that_fail);
+
+on_rungs_of_attempts!(own: fast_open_that_fails);
+
+on_outer_rungs!(own: namespaces_with_the_same_addresses);
 
 /// A namespace in which data may go with every SYN.
 fn fast_netns() -> Netns {

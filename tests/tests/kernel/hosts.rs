@@ -19,6 +19,7 @@ use tracer_tests::{
 };
 
 on_outer_rungs!(
+    own:
     what_is_open_is_the_right_way_round,
     two_namespaces_with_equal_addresses,
     what_happens_in_a_window,

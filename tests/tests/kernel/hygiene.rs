@@ -17,11 +17,9 @@ use tracer_tests::{
     wait_until,
 };
 
-on_every_rung!(
-    nothing_stays_after_a_kill,
-    the_programs_speak_when_asked,
-    no_fact_falls_behind_the_others,
-);
+on_every_rung!(no_fact_falls_behind_the_others);
+
+on_every_rung!(own: nothing_stays_after_a_kill, the_programs_speak_when_asked);
 
 fn nothing_stays_after_a_kill(rung: Rung) {
     let netns = Netns::new();

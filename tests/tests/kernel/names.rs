@@ -11,6 +11,7 @@ use tracer_tests::{
 };
 
 on_outer_rungs!(
+    own:
     what_a_process_was_told,
     what_makes_no_sense_is_counted,
     what_is_declared_and_what_the_hosts_file_says,

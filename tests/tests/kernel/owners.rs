@@ -23,7 +23,7 @@ on_every_rung!(
     a_hostile_name_stays_text,
 );
 
-on_outer_rungs!(another_network_namespace,);
+on_outer_rungs!(own: another_network_namespace);
 
 /// A server for clients that exchange ten bytes.
 fn server(netns: &Netns) -> (Peer, u16, String) {

@@ -6,13 +6,15 @@ use nix::libc::ENETUNREACH;
 use tracer_tests::{
     cgroup::Cgroup,
     netns::Netns,
-    on_every_rung,
+    on_every_rung, on_the_best_rung,
     peer::{self, Peer},
     rung::Rung,
     tracer::{Finished, Tracer},
 };
 
-on_every_rung!(all_tests_at_once);
+on_every_rung!(own: all_tests_at_once);
+
+on_the_best_rung!(own: each_flag_and_its_negated_form);
 
 /// An address that is external, and that nothing leads to from a namespace of the tests.
 const EXTERNAL: &str = "1.1.1.1:443";
@@ -98,10 +100,8 @@ fn pids(finished: &Finished) -> BTreeSet<u64> {
 }
 
 /// What one flag keeps of the traffic, and its negated form the rest.
-#[test]
-fn each_flag_and_its_negated_form() {
+fn each_flag_and_its_negated_form(rung: Rung) {
     let netns = Netns::new();
-    let inode = netns.inode().to_string();
     let cgroup = Cgroup::new(&format!("/conntracer-flags-{}", std::process::id()));
     let path = format!("/conntracer-flags-{}", std::process::id());
     let mut servers = Servers::start(&netns);
@@ -113,9 +113,8 @@ fn each_flag_and_its_negated_form() {
     let [at_plain, at_user, at_cgroup] = servers.pids();
     let port = ports[0].to_string();
     let trace = |flag: &str, value: &[&str]| {
-        let mut flags = vec!["--netns", inode.as_str(), flag];
-        flags.extend(value);
-        Tracer::start(&flags)
+        let flags: Vec<&str> = [&[flag], value].concat();
+        Tracer::on(rung, &netns, &flags)
     };
     let flags: [(&str, &[&str]); 9] = [
         ("port", &[&port]),

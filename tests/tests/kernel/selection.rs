@@ -12,9 +12,10 @@ use tracer_tests::{
 
 use crate::loss::flood_size;
 
-on_every_rung!(what_is_not_selected_is_not_carried);
+on_every_rung!(own: what_is_not_selected_is_not_carried);
 
 on_outer_rungs!(
+    own:
     any_is_enough,
     a_cgroup_that_is_made_later,
     user_space_selects_after_the_kernel,

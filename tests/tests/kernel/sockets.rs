@@ -9,7 +9,7 @@ use nix::libc::{
 use tracer_tests::{
     bpf,
     netns::Netns,
-    on_rungs_of_attempts,
+    on_rungs_of_attempts, on_the_best_rung,
     peer::{self, Peer},
     record::Record,
     rung::Rung,
@@ -20,11 +20,17 @@ on_rungs_of_attempts!(
     each_kind_is_reported_with_who_opened_it,
     what_this_kernel_may_lack,
     what_is_followed_or_stays_on_this_host_gives_nothing,
+);
+
+on_rungs_of_attempts!(
+    own:
     what_is_refused_gives_nothing,
     users_and_namespaces_are_selected_in_the_kernel,
     user_space_selects_sockets_too,
     a_raw_socket_of_tcp_is_no_connection,
 );
+
+on_the_best_rung!(own: tests_on_ports_and_addresses_do_not_match);
 
 const AF_XDP: i32 = 44;
 /// As `socket` wants it: in network byte order.
@@ -224,8 +230,7 @@ fn users_and_namespaces_are_selected_in_the_kernel(rung: Rung) {
 }
 
 /// The same code decides on every rung.
-#[test]
-fn tests_on_ports_and_addresses_do_not_match() {
+fn tests_on_ports_and_addresses_do_not_match(rung: Rung) {
     const ALL: &str = "::/0,0.0.0.0/0";
     let netns = Netns::new();
     let tests: [(&[&str], bool); 6] = [
@@ -247,7 +252,7 @@ fn tests_on_ports_and_addresses_do_not_match() {
         ),
         (&["--any", "--port", "0"], true),
     ];
-    let tracers = tests.map(|(flags, _)| Tracer::on(Rung::Auto, &netns, flags));
+    let tracers = tests.map(|(flags, _)| Tracer::on(rung, &netns, flags));
     let (pid, _) = open(&netns, &[], ICMP.0);
     for ((flags, is_wanted), tracer) in tests.into_iter().zip(tracers) {
         let finished = tracer.stop();

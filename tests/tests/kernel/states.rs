@@ -13,9 +13,10 @@ use tracer_tests::{
     wait_until,
 };
 
-on_every_rung!(in_order_with_everything_else);
+on_every_rung!(own: in_order_with_everything_else);
 
 on_outer_rungs!(
+    own:
     attempts_that_fail,
     what_nobody_took,
     of_connections_from_before,

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use tracer_tests::{
     bpf,
     netns::Netns,
+    on_outer_rungs,
     peer::Peer,
     rung::Rung,
     stories::Stories,
@@ -67,13 +68,14 @@ impl Size {
     }
 }
 
-#[test]
-fn under_stress_nothing_is_mixed() {
+on_outer_rungs!(own: under_stress_nothing_is_mixed);
+
+fn under_stress_nothing_is_mixed(rung: Rung) {
     let size = Size::wanted();
     let netns = Netns::new();
     let keepers = [(); PAIRS].map(|()| keeper(&netns, size.kept_each()));
     let stories = Stories::default();
-    let tracer = tracer_of(&stories, &netns);
+    let tracer = tracer_of(&stories, rung, &netns);
     let open = 2 * PAIRS * size.kept_each();
     wait_until("all that was open is told", || {
         stories.told().existing >= open
@@ -84,7 +86,7 @@ fn under_stress_nothing_is_mixed() {
         size.flood(&netns, &target)
     });
     if let Size::Whole { .. } = size {
-        interrupt_another(&netns);
+        interrupt_another(rung, &netns);
     }
     let counts = clients
         .each_mut()
@@ -123,9 +125,9 @@ fn under_stress_nothing_is_mixed() {
     assert_told(&stories, &expected, missed);
 }
 
-fn tracer_of(stories: &Stories, netns: &Netns) -> Tracer {
+fn tracer_of(stories: &Stories, rung: Rung, netns: &Netns) -> Tracer {
     let stories = stories.clone();
-    Tracer::taken_by(move |record| stories.take(record), Rung::Auto, netns, &[])
+    Tracer::taken_by(move |record| stories.take(record), rung, netns, &[])
 }
 
 /// A process with so many connections with itself.
@@ -136,9 +138,9 @@ fn keeper(netns: &Netns, count: usize) -> Peer {
 }
 
 /// One more tracer, which finds what is open, and is interrupted while all the others are at work.
-fn interrupt_another(netns: &Netns) {
+fn interrupt_another(rung: Rung, netns: &Netns) {
     let stories = Stories::default();
-    let tracer = tracer_of(&stories, netns);
+    let tracer = tracer_of(&stories, rung, netns);
     // Not all of it need come: on a machine that has more to do than it can, much is lost.
     wait_until("what was open is told", || stories.told().existing > 0);
     let (finished, took) = end(tracer, Signal::SIGINT);

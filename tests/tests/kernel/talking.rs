@@ -16,8 +16,9 @@ on_every_rung!(
     an_ipv4_connection_on_an_ipv6_socket_is_one_ipv4_connection,
     nothing_is_established_before_it_is,
     a_half_closed_connection_counts_what_came_after,
-    threads_that_wait_in_accept_at_the_start,
 );
+
+on_every_rung!(own: threads_that_wait_in_accept_at_the_start);
 
 /// A server and a client that exchange so many bytes; the records of the client's and of the
 /// server's connection.

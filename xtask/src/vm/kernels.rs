@@ -15,7 +15,12 @@ pub struct Wanted {
     pub name: &'static str,
     /// Where it may be found, best first: a suite and the label of its archive.
     suites: &'static [(&'static str, Archive)],
+    /// The rungs on which it has the tests that start a conntracer of their own.
+    own_rungs: &'static [&'static str],
 }
+
+/// All rungs, as the tests call them.
+pub const RUNGS: [&str; 5] = ["auto", "fexit", "kprobe", "kretprobe", "tracepoint"];
 
 /// The archives of the distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,10 @@ enum Archive {
 }
 
 /// The kernels, oldest first.
+///
+/// All tests that share a conntracer run on all rungs of all kernels: that is what differs between
+/// kernels. Those that start one of their own, ten seconds each in emulation, run on each rung of one
+/// kernel: on the lowest of the oldest, the best of the newest.
 pub const KERNELS: [Wanted; 4] = [
     Wanted {
         name: "5.10",
@@ -32,6 +41,7 @@ pub const KERNELS: [Wanted; 4] = [
             ("bullseye-security", Archive::Security),
             ("bullseye", Archive::Main),
         ],
+        own_rungs: &["tracepoint"],
     },
     Wanted {
         name: "6.1",
@@ -39,6 +49,7 @@ pub const KERNELS: [Wanted; 4] = [
             ("bookworm-security", Archive::Security),
             ("bookworm", Archive::Main),
         ],
+        own_rungs: &["kprobe", "kretprobe"],
     },
     Wanted {
         name: "6.12",
@@ -47,10 +58,12 @@ pub const KERNELS: [Wanted; 4] = [
             ("trixie", Archive::Main),
             ("bookworm-backports", Archive::Main),
         ],
+        own_rungs: &["fexit"],
     },
     Wanted {
         name: "newest",
         suites: &[("trixie-backports", Archive::Main), ("sid", Archive::Main)],
+        own_rungs: &["auto"],
     },
 ];
 
@@ -66,6 +79,8 @@ impl Wanted {
 pub struct Kernel {
     /// What it is called here.
     pub name: &'static str,
+    /// The rungs on which it has the tests that start a conntracer of their own.
+    pub own_rungs: &'static [&'static str],
     /// Its version, as its package calls it.
     pub version: String,
     /// Its image.
@@ -88,18 +103,16 @@ fn cache() -> PathBuf {
 
 /// The kernels that were fetched before.
 pub fn cached() -> Vec<Kernel> {
-    KERNELS
-        .iter()
-        .filter_map(|wanted| cached_one(wanted.name))
-        .collect()
+    KERNELS.iter().filter_map(cached_one).collect()
 }
 
-fn cached_one(name: &'static str) -> Option<Kernel> {
-    let directory = cache().join("kernels").join(name);
+fn cached_one(wanted: &Wanted) -> Option<Kernel> {
+    let directory = cache().join("kernels").join(wanted.name);
     let version = fs::read_to_string(directory.join("version")).ok()?;
     let image = directory.join("vmlinuz");
     image.is_file().then_some(Kernel {
-        name,
+        name: wanted.name,
+        own_rungs: wanted.own_rungs,
         version,
         image,
     })
@@ -109,7 +122,7 @@ fn cached_one(name: &'static str) -> Option<Kernel> {
 pub fn fetch() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for wanted in &KERNELS {
-        match cached_one(wanted.name).map_or_else(|| fetch_one(wanted), Ok) {
+        match cached_one(wanted).map_or_else(|| fetch_one(wanted), Ok) {
             Ok(kernel) => kernels.push(kernel),
             Err(why) => println!("vm: there is no kernel {}: {why:#}", wanted.name),
         }
@@ -120,7 +133,7 @@ pub fn fetch() -> Vec<Kernel> {
 fn fetch_one(wanted: &Wanted) -> anyhow::Result<Kernel> {
     let mut reasons = Vec::new();
     for (suite, archive) in wanted.suites {
-        let result = Suite::open(suite, *archive).and_then(|suite| suite.kernel(wanted.name));
+        let result = Suite::open(suite, *archive).and_then(|suite| suite.kernel(wanted));
         match result {
             Ok(kernel) => return Ok(kernel),
             Err(why) => reasons.push(format!("{suite}: {why:#}")),
@@ -175,9 +188,9 @@ impl Suite {
     }
 
     /// Downloads the newest kernel for virtual machines.
-    fn kernel(&self, name: &'static str) -> anyhow::Result<Kernel> {
+    fn kernel(&self, wanted: &Wanted) -> anyhow::Result<Kernel> {
         let image = self.dependency("linux-image-cloud-amd64", "linux-image-")?;
-        let directory = cache().join("kernels").join(name);
+        let directory = cache().join("kernels").join(wanted.name);
         let unpacked = directory.join("unpacked");
         let vmlinuz = self.unpack(&image, &unpacked).or_else(|_| {
             // From 7 on the image is in a package of its own.
@@ -188,7 +201,7 @@ impl Suite {
         let version = image.trim_start_matches("linux-image-");
         let version = version.trim_end_matches("-cloud-amd64");
         fs::write(directory.join("version"), version)?;
-        cached_one(name).context("it did not arrive")
+        cached_one(wanted).context("it did not arrive")
     }
 
     /// The package that another one depends on, by the beginning of its name.

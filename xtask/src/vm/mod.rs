@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 
 pub use self::{
-    kernels::{KERNELS, Kernel},
+    kernels::{KERNELS, Kernel, RUNGS},
     qemu::DATA,
 };
 use crate::{build, command::root, packages, setup};
@@ -23,9 +23,24 @@ pub struct Args {
     /// Use what is built and fetched already
     #[arg(long)]
     prepared: bool,
+    /// On each kernel all tests on all rungs, not its share of those that take long
+    #[arg(long, conflicts_with = "test")]
+    whole: bool,
     /// Arguments of the test program, e.g. part of the name of a test
     #[arg(last = true)]
     test: Vec<String>,
+}
+
+impl Args {
+    /// What the first process of a machine is told.
+    fn words(&self, kernel: &Kernel) -> Vec<String> {
+        if !self.test.is_empty() {
+            return self.test.clone();
+        }
+        let rungs = if self.whole { &RUNGS } else { kernel.own_rungs };
+        let words = ["share"].into_iter().chain(rungs.iter().copied());
+        words.map(str::to_owned).collect()
+    }
 }
 
 /// What the virtual machines need.
@@ -42,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for kernel in wanted {
         println!("vm: Linux {}", kernel.version);
-        if !qemu::run(kernel, &args.test, &console_path(kernel.name))? {
+        if !qemu::run(kernel, &args.words(kernel), &console_path(kernel.name))? {
             failed.push(kernel.version.clone());
         }
     }

@@ -1,6 +1,7 @@
 //! The first process of a virtual machine: mounts what a Linux has, runs the kernel tests, says how
-//! they ended, and turns the machine off. Its arguments go to the test program; `exercise` stages the
-//! intrusion of the exercise instead, whose programs are this one under other names.
+//! they ended, and turns the machine off. Its arguments go to the test program; `share` and
+//! rungs stands for a kernel's share of them, and `exercise` stages the intrusion of the exercise, whose
+//! programs are this one under other names.
 #![expect(clippy::print_stdout, reason = "the console is all there is")]
 
 mod exercise;
@@ -34,24 +35,37 @@ fn main() -> anyhow::Result<()> {
 
 fn run() -> anyhow::Result<bool> {
     set_up()?;
-    if std::env::args().nth(1).as_deref() == Some("exercise") {
-        return exercise::stage();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((word, _)) if word == "exercise" => exercise::stage(),
+        Some((word, rungs)) if word == "share" => share(rungs),
+        _ => kernel_tests(&words),
     }
-    kernel_tests()
 }
 
-fn kernel_tests() -> anyhow::Result<bool> {
+/// Those that start a conntracer of their own, on some rungs, and all that share one. Not at once, for
+/// the shared ones make the floods of the others ten times slower.
+fn share(rungs: &[String]) -> anyhow::Result<bool> {
+    let own: Vec<String> = rungs.iter().map(|rung| format!("own::{rung}")).collect();
+    let have_passed = kernel_tests(&own)?;
+    Ok(kernel_tests(&["--skip".to_owned(), "own::".to_owned()])? && have_passed)
+}
+
+fn kernel_tests(args: &[String]) -> anyhow::Result<bool> {
     // From then on a task that comes in between finds a program dead that another one runs, on the same
     // CPU (docs/coverage.md); two tests at once would take records from each other.
     let threads = if kernel_is_at_least(7, 0) { 1 } else { 2 };
     let status = Command::new("/kernel-tests")
         .arg(format!("--test-threads={threads}"))
-        .args(std::env::args().skip(1))
+        .args(["-Zunstable-options", "--report-time"])
+        .args(args)
         .env("CONNTRACER", "/conntracer")
         // It would take an hour.
         .env("FLOOD", "1000")
         .env("PEER", "/peer")
         .env("RUST_BACKTRACE", "1")
+        // What reports the times is not stable.
+        .env("RUSTC_BOOTSTRAP", "1")
         .status()
         .context("cannot run the tests")?;
     Ok(status.success())
