@@ -4,7 +4,9 @@
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError},
+    sync::{Mutex, MutexGuard, Once, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -17,6 +19,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How much is held of what is said meanwhile; of more, the newest. The records tell of each loss themselves.
 const HELD_MAX: usize = 64 << 10;
+
+/// How long a process that ends at once waits for the terminal.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// There is one terminal.
 static STATE: Mutex<State> = Mutex::new(State {
@@ -84,15 +89,18 @@ impl Drop for Screen {
     }
 }
 
-/// Leaves it for a process that ends at once: without waiting for somebody who writes to a terminal that
-/// takes nothing.
+/// Leaves it for a process that ends at once: whoever writes to it now has a moment to finish, and a
+/// terminal that takes nothing is not waited for.
 pub fn abandon() {
-    match STATE.try_lock() {
-        Ok(mut state) => state.leave(),
-        Err(TryLockError::Poisoned(state)) => state.into_inner().leave(),
-        Err(TryLockError::WouldBlock) => {
-            let _ = disable_raw_mode();
-        }
+    let (left, has_left) = mpsc::channel();
+    let leave = move || {
+        state().leave();
+        // Who does not wait any more does not need to know.
+        let _ = left.send(());
+    };
+    let leaving = thread::Builder::new().spawn(leave);
+    if leaving.is_err() || has_left.recv_timeout(PATIENCE).is_err() {
+        let _ = disable_raw_mode();
     }
 }
 
