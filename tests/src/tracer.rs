@@ -1,7 +1,7 @@
 //! A conntracer to watch.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -409,6 +409,17 @@ impl Finished {
         let expected = if missed == 0 { 0 } else { 3 };
         assert_eq!(self.status.code(), Some(expected), "{}", self.stderr);
         missed
+    }
+
+    /// The processes that its records of connections are about. A listener has no remote end, so that every
+    /// `--not-` of one keeps it.
+    #[must_use]
+    pub fn pids(&self) -> BTreeSet<u64> {
+        let records = self.records.iter();
+        let connections = records.filter(|record| record.text("direction") != "listening");
+        connections
+            .filter_map(|record| record.number("process.pid"))
+            .collect()
     }
 
     /// Its records without those of a loss: on newer kernels what the hooks of the kernel skipped may be

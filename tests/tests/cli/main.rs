@@ -10,6 +10,7 @@
 mod doctor;
 mod endings;
 mod files;
+mod flags;
 mod generated;
 mod hostile;
 mod hosts;
