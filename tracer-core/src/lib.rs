@@ -15,6 +15,7 @@ pub mod connections;
 pub mod container;
 pub mod cross_check;
 pub mod decode;
+pub mod discovery;
 pub mod executable;
 pub mod fact;
 mod fields;
