@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The version of the schema.
-const VERSION: &str = "9.4.0";
+pub(super) const VERSION: &str = "9.4.0";
 
 /// Writes documents of the Elastic Common Schema 9.4.
 #[derive(Clone, Debug, Default)]

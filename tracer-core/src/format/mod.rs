@@ -4,6 +4,7 @@ mod columns;
 mod csv;
 pub(crate) mod cut;
 mod ecs;
+pub mod findings;
 mod flow;
 pub mod hosts;
 mod json;

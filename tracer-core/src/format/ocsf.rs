@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The version of the schema.
-const VERSION: &str = "1.8.0";
+pub(super) const VERSION: &str = "1.8.0";
 /// Network Activity, of the category of that name.
 const CLASS: u32 = 4001;
 const CATEGORY: u32 = 4;

@@ -1,0 +1,113 @@
+//! A finding as a document of the Elastic Common Schema 9.4.
+
+use std::net::IpAddr;
+
+use super::{STRATEGY, TACTIC, TECHNIQUE_NAME, command_of, id_of, rule_of};
+use crate::{
+    discovery::{Finding, Severity, finding::Process},
+    format::{ecs::VERSION, json::line, object::Object},
+};
+
+/// Appends a finding.
+pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
+    let event = Object::default()
+        .with("kind", "alert")
+        .list("category", ["process"])
+        .list("type", ["info"])
+        .with("module", "conntracer")
+        .with("action", "discovery")
+        .with("id", id_of(finding))
+        .with("severity", number_of(finding.severity))
+        .with("reason", finding.reasons.join("; "));
+    let rule = Object::default()
+        .with("id", finding.analytic.id())
+        .with("name", rule_of(finding))
+        .with("ruleset", STRATEGY);
+    let tactic = Object::default()
+        .list("id", [TACTIC.0])
+        .list("name", [TACTIC.1]);
+    let technique = Object::default()
+        .list("id", [finding.technique])
+        .list("name", [TECHNIQUE_NAME]);
+    let threat = Object::default()
+        .with("framework", "MITRE ATT&CK")
+        .with("tactic", tactic)
+        .with("technique", technique);
+    let host = Object::default().known(
+        "name",
+        (!finding.host.is_empty()).then(|| finding.host.clone()),
+    );
+    let uid = finding.user.uid.map(|uid| uid.to_string());
+    let user = Object::default()
+        .known("id", uid)
+        .known("name", finding.user.name.clone());
+    let file = Object::default().with("path", &*finding.origin.file);
+    let document = Object::default()
+        .with("@timestamp", format!("{:.9}", finding.time))
+        .with("ecs", Object::default().with("version", VERSION))
+        .with("message", command_of(finding))
+        .with("event", event)
+        .with("rule", rule)
+        .with("threat", threat)
+        .part("host", host)
+        .part("process", process(&finding.process))
+        .part("user", user)
+        .part("source", source(finding))
+        .with("log", Object::default().with("file", file))
+        .with("conntracer", left_over(finding));
+    line(&document, out);
+}
+
+fn process(process: &Process) -> Object {
+    let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+    let parent = process
+        .parent
+        .as_ref()
+        .map_or_else(Object::default, |parent| {
+            Object::default()
+                .known("pid", parent.pid)
+                .known("name", name(&parent.name))
+                .known("executable", parent.exe.clone())
+                .known("command_line", parent.command.clone())
+        });
+    let line = (!process.args.is_empty()).then(|| process.args.join(" "));
+    Object::default()
+        .known("pid", process.pid)
+        .known("name", name(&process.name))
+        .known("executable", process.exe.clone())
+        .list("args", process.args.iter().cloned())
+        .known("command_line", line)
+        .part("parent", parent)
+}
+
+/// From where it came, which may be an address or not.
+fn source(finding: &Finding) -> Object {
+    let from = finding.details.from.as_ref();
+    let is_address = from.is_some_and(|from| from.parse::<IpAddr>().is_ok());
+    Object::default()
+        .known("address", from.cloned())
+        .known("ip", from.filter(|_| is_address).cloned())
+}
+
+/// What the schema has no field for.
+fn left_over(finding: &Finding) -> Object {
+    Object::default()
+        .own("behaviours", &finding.behaviours)
+        .own("platform", &finding.platform)
+        .own("details", &finding.details)
+        .own("reasons", &finding.reasons)
+        .own("severity", &finding.severity)
+        .known("repeat", (finding.repeat > 0).then_some(finding.repeat))
+        .known("auid", finding.user.auid)
+        .own("origin", &finding.origin)
+}
+
+/// The numbers that alerts of Elastic's own rules have.
+fn number_of(severity: Severity) -> u32 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Low => 21,
+        Severity::Medium => 47,
+        Severity::High => 73,
+    }
+}

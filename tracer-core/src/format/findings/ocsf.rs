@@ -1,0 +1,137 @@
+//! A finding as Detection Finding (2004) of the Open Cybersecurity Schema Framework 1.8.
+
+use std::net::IpAddr;
+
+use super::{TACTIC, TECHNIQUE_NAME, command_of, id_of, rule_of};
+use crate::{
+    discovery::{Finding, Severity, finding::Process},
+    format::{json::line, object::Object, ocsf::VERSION},
+};
+
+/// Detection Finding, of the category Findings.
+const CLASS: u32 = 2004;
+const CATEGORY: u32 = 2;
+/// It is made new.
+const CREATE: u32 = 1;
+/// An analytic that is a rule.
+const RULE: u32 = 1;
+
+/// Appends a finding.
+pub fn ocsf(finding: &Finding, out: &mut Vec<u8>) {
+    let (id, word) = severity_of(finding.severity);
+    let product = Object::default()
+        .with("name", "conntracer")
+        .with("vendor_name", "conntracer");
+    let metadata = Object::default()
+        .with("version", VERSION)
+        .with("sequence", finding.seq)
+        .with("log_name", &*finding.origin.file)
+        .with("product", product);
+    let unmapped = Object::default()
+        .own("behaviours", &finding.behaviours)
+        .own("platform", &finding.platform)
+        .own("details", &finding.details)
+        .own("origin", &finding.origin);
+    let event = Object::default()
+        .with("category_uid", CATEGORY)
+        .with("category_name", "Findings")
+        .with("class_uid", CLASS)
+        .with("class_name", "Detection Finding")
+        .with("activity_id", CREATE)
+        .with("activity_name", "Create")
+        .with("type_uid", CLASS * 100 + CREATE)
+        .with("severity_id", id)
+        .with("severity", word)
+        .with("time", finding.time.as_millisecond())
+        .with("count", finding.repeat.saturating_add(1))
+        .with("message", finding.reasons.join("; "))
+        .with("is_alert", finding.severity >= Severity::Medium)
+        .with("metadata", metadata)
+        .with("finding_info", info(finding))
+        .list("evidences", [evidence(finding)])
+        .with("unmapped", unmapped);
+    line(&event, out);
+}
+
+fn info(finding: &Finding) -> Object {
+    let analytic = Object::default()
+        .with("type_id", RULE)
+        .with("type", "Rule")
+        .with("uid", finding.analytic.id())
+        .with("name", rule_of(finding));
+    let tactic = Object::default()
+        .with("uid", TACTIC.0)
+        .with("name", TACTIC.1);
+    let technique = Object::default()
+        .with("uid", finding.technique)
+        .with("name", TECHNIQUE_NAME);
+    let attack = Object::default()
+        .with("version", "18")
+        .with("tactic", tactic)
+        .with("technique", technique);
+    Object::default()
+        .with("uid", id_of(finding))
+        .with(
+            "title",
+            format!("{TECHNIQUE_NAME}: {}", command_of(finding)),
+        )
+        .with("analytic", analytic)
+        .list("attacks", [attack])
+}
+
+fn evidence(finding: &Finding) -> Object {
+    let user = Object::default()
+        .known("name", finding.user.name.clone())
+        .known("uid", finding.user.uid.map(|uid| uid.to_string()));
+    let from = finding.details.from.as_ref();
+    let address = from.filter(|from| from.parse::<IpAddr>().is_ok());
+    let device = Object::default().known(
+        "hostname",
+        (!finding.host.is_empty()).then(|| finding.host.clone()),
+    );
+    let device = if device == Object::default() {
+        device
+    } else {
+        device.with("type_id", 0)
+    };
+    Object::default()
+        .part("actor", Object::default().part("user", user))
+        .part("process", process(&finding.process))
+        .part(
+            "src_endpoint",
+            Object::default().known("ip", address.cloned()),
+        )
+        .part("device", device)
+        .part(
+            "api",
+            Object::default().known("operation", finding.details.operation.clone()),
+        )
+}
+
+fn process(process: &Process) -> Object {
+    let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+    let line = (!process.args.is_empty()).then(|| process.args.join(" "));
+    let parent = process
+        .parent
+        .as_ref()
+        .map_or_else(Object::default, |parent| {
+            Object::default()
+                .known("pid", parent.pid)
+                .known("name", name(&parent.name))
+                .known("cmd_line", parent.command.clone())
+        });
+    Object::default()
+        .known("pid", process.pid)
+        .known("name", name(&process.name))
+        .known("cmd_line", line)
+        .part("parent_process", parent)
+}
+
+fn severity_of(severity: Severity) -> (u32, &'static str) {
+    match severity {
+        Severity::Info => (1, "Informational"),
+        Severity::Low => (2, "Low"),
+        Severity::Medium => (3, "Medium"),
+        Severity::High => (4, "High"),
+    }
+}
