@@ -112,3 +112,8 @@ fn the_guide() {
 fn the_exercise() {
     is_true("exercise.md", 10);
 }
+
+#[test]
+fn discovery() {
+    is_true("discovery.md", 1);
+}

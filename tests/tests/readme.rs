@@ -36,7 +36,8 @@ fn root() -> PathBuf {
 fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
     let inode = netns.inode().to_string();
     let has = |flag: &str| words.contains(&flag);
-    let is_live = !matches!(words.first(), Some(&"doctor" | &"replay")) && !has("--from");
+    let is_live =
+        !matches!(words.first(), Some(&"doctor" | &"replay" | &"discovery")) && !has("--from");
     let mut command = Command::new(program);
     command.args(words).current_dir(directory);
     if is_live && !has("--netns") {
@@ -76,6 +77,8 @@ fn quickly(command: &str) -> String {
 /// Runs a page's commands of conntracer, one after the other. How many there are.
 fn run_commands_of(page: &Path) -> usize {
     let scratch = Scratch::new();
+    let log = root().join("docs/exercise/audit.log");
+    std::fs::copy(log, scratch.file("audit.log")).unwrap();
     let netns = Netns::new();
     let mut count = 0;
     for command in commands_of(page) {

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Some(Command::Hosts(args)) => run::hosts::run(args),
         Some(Command::Top(args)) => run::top::run(args),
         Some(Command::Replay(args)) => run::replay::run(args),
+        Some(Command::Discovery(args)) => run::discovery::run(args),
         Some(Command::Export(args)) => run::export::run(args),
         Some(Command::Doctor(args)) => run::doctor::run(args),
         Some(Command::Completions(args)) => run::generate::completions(args),

@@ -7,6 +7,7 @@
     reason = "a test fails where it unwraps in vain, which is what it is for"
 )]
 
+mod discovery;
 mod doctor;
 mod endings;
 mod files;

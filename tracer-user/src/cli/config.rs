@@ -14,6 +14,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 use tracer_core::{
+    discovery::Elements,
     fact::{Named, Networks},
     redact::{Pattern, Redactor},
 };
@@ -38,6 +39,7 @@ pub struct Config {
     networks: NetworkTable,
     names: BTreeMap<IpAddr, OneOrMore>,
     redaction: RedactionTable,
+    discovery: Elements,
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -108,6 +110,12 @@ impl Config {
         let table = &self.redaction;
         Redactor::new(&table.names, table.patterns.clone())
             .context("in the configuration, [redaction] names")
+    }
+
+    /// The mutable elements by which discovery is judged.
+    #[must_use]
+    pub fn discovery(&self) -> Elements {
+        self.discovery.clone()
     }
 
     /// The names that it declares, of an address in their order.

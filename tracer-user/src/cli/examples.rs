@@ -103,6 +103,24 @@ Exit codes: 0 all was taken, 1 something was not, 2 wrong usage, 3 records were 
     ),
 };
 
+/// `conntracer discovery` and `conntracer discovery read`
+pub const DISCOVERY: Examples = Examples {
+    short: "Example: conntracer discovery read audit.log",
+    long: "\
+By the detection strategy DET0320 of ATT&CK. What kind of log a file is, is seen by its first lines; the \
+mutable elements are the section [discovery] of the configuration.
+
+Examples:
+  Who listed connections, and what is odd about it:
+    conntracer discovery read audit.log
+  What matters, of several platforms, in the order of time:
+    conntracer discovery read --severity medium sysmon.xml audit.log cloudtrail.json
+  For a SIEM:
+    conntracer discovery read -o ecs audit.log
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 lines could not be read.",
+};
+
 /// `conntracer top`
 pub const TOP: Examples = Examples {
     short: "Example: conntracer top --external\n\n\

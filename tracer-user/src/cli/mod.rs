@@ -4,6 +4,7 @@
 //! is called the same everywhere; what one takes alone is in a file of its own.
 
 mod config;
+mod discovery;
 mod doctor;
 mod examples;
 mod export;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::{
     config::Config,
+    discovery::{DiscoveryArgs, DiscoveryWithin, ReadArgs},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
@@ -85,6 +87,9 @@ pub enum Command {
     /// Which hosts communicate: one row for each source, destination, port and protocol
     #[command(after_help = examples::HOSTS.short, after_long_help = examples::HOSTS.long)]
     Hosts(Box<HostsArgs>),
+    /// Who looked at connections: discovery (ATT&CK T1049) in the logs of other platforms
+    #[command(after_help = examples::DISCOVERY.short, after_long_help = examples::DISCOVERY.long)]
+    Discovery(Box<DiscoveryArgs>),
     /// Post connections to a server: the only command that makes connections of its own
     #[command(after_help = examples::EXPORT.short, after_long_help = examples::EXPORT.long)]
     Export(Box<ExportArgs>),
@@ -118,6 +123,7 @@ impl Cli {
             Some(Command::Hosts(args)) => Some(&args.show.output.tone.voice),
             Some(Command::Top(args)) => Some(&args.tone.voice),
             Some(Command::Replay(args)) => Some(&args.show.output.tone.voice),
+            Some(Command::Discovery(args)) => Some(&args.output().tone.voice),
             Some(Command::Export(args)) => Some(args.voice()),
             Some(_) => None,
         }
