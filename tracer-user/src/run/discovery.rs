@@ -61,7 +61,7 @@ fn read(args: &ReadArgs) -> anyhow::Result<Ending> {
         .with_context(|| format!("cannot write {name}"))?;
     info!(
         target: NOTES,
-        "{} findings; {} by those who are allowed, {} by users that are out of scope; {unreadable} lines could not be read",
+        "{} findings; not told: {} of allowed principals, {} of users out of scope; {unreadable} lines could not be read",
         findings.len(),
         passed.allowed,
         passed.out_of_scope,
