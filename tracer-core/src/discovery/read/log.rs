@@ -223,8 +223,8 @@ mod tests {
         let mut readers = Readers::new(2025);
         assert!(read(&mut readers, "x", "\n \n").unwrap().acts.is_empty());
         assert_eq!(read(&mut readers, "x", "hello\n").err(), Some(NoKind));
-        let long = "x".repeat(LOOKED_AT_BYTES / 2);
-        for (line, count) in [("hello", LOOKED_AT + 1), (&long, 3)] {
+        let wide = "x".repeat(LOOKED_AT_BYTES / 2);
+        for (line, count) in [("hello", LOOKED_AT + 1), (&wide, 3)] {
             let mut log = Log::new("x", None, &mut readers);
             let mut lines = (0..count).map(|_| log.line(line, &mut Taken::default()));
             let error = lines.find_map(Result::err);
