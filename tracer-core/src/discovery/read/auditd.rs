@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Reader, Unreadable, recent::Recent};
+use super::{Reader, Unreadable, recent::Recent, words};
 use crate::discovery::{Act, Actor, Analytic, Origin, Parent, What, act::Beside};
 
 /// An event is complete when so many newer ones began.
@@ -546,10 +546,6 @@ fn address(sockaddr: &[u8]) -> Option<IpAddr> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// What is known of the latest processes that started a program.

@@ -10,7 +10,7 @@
 
 use jiff::Timestamp;
 
-use super::{Reader, Unreadable, recent::Recent};
+use super::{Reader, Unreadable, recent::Recent, words};
 use crate::discovery::{Act, Actor, Analytic, Origin, What};
 
 /// Levels that `hostd` wrote before its name until 8.0.
@@ -355,7 +355,7 @@ fn is_mark(word: &str) -> bool {
 }
 
 fn command_of(line: &str) -> What {
-    What::Command(line.split_whitespace().map(str::to_owned).collect())
+    What::Command(words(line))
 }
 
 fn some(text: &str) -> Option<String> {

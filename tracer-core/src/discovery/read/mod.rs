@@ -42,6 +42,16 @@ pub trait Reader {
     }
 }
 
+/// The months, as syslog and its like write them.
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The words of a line that was typed, where nothing says which belong together.
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
 /// Why a line cannot be read, in a few words that follow a colon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub String);

@@ -11,12 +11,9 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::{Reader, Unreadable};
+use super::{MONTHS, Reader, Unreadable, words};
 use crate::discovery::{Act, Actor, Analytic, Origin, What, act::Beside};
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
 /// How long a stamp without a year is.
 const STAMP_BYTES: usize = "Nov 22 08:00:00".len();
 /// A year that has every day.
@@ -298,10 +295,6 @@ fn prompted(head: &Head<'_>) -> Option<Command> {
         actor,
         is_elevated: false,
     })
-}
-
-fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

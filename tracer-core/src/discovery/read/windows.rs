@@ -20,7 +20,7 @@ use quick_xml::{
 use serde_json::Value;
 
 use super::{
-    Reader, Unreadable,
+    MONTHS, Reader, Unreadable,
     json::{self, Values},
     powershell::Scripts,
     sysmon::Sysmon,
@@ -56,9 +56,6 @@ const MOVED: [(&str, &str); 13] = [
     ("ScriptBlockId", "powershell.file.script_block_id"),
     ("ScriptBlockText", "powershell.file.script_block_text"),
     ("Path", "file.path"),
-];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
 /// What comes of a line: events, and what cannot be read.

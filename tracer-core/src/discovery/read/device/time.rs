@@ -9,9 +9,8 @@ use jiff::{
     tz::Offset,
 };
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+use crate::discovery::read::MONTHS;
+
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// How much newer than now a line may be, by clocks and zones that differ.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);

@@ -1,5 +1,7 @@
 //! Commands as devices account for them.
 
+use crate::discovery::read;
+
 /// How many commands of one line are taken.
 const COMMANDS_MAX: usize = 64;
 
@@ -23,7 +25,7 @@ pub fn words(command: &str) -> Vec<String> {
     let mut keys = ["<cr>", "<CR>"].into_iter();
     let ended = keys.find_map(|key| command.strip_suffix(key));
     let command = ended.unwrap_or(command);
-    command.split_whitespace().map(str::to_owned).collect()
+    read::words(command)
 }
 
 /// Without what NX-OS says of how it ended: `(SUCCESS)`.
