@@ -253,6 +253,12 @@ impl Process {
         }
     }
 
+    /// Its arguments in a line, if they are known.
+    #[must_use]
+    pub fn command_line(&self) -> Option<String> {
+        (!self.args.is_empty()).then(|| self.args.join(" "))
+    }
+
     fn is_unknown(&self) -> bool {
         *self == Self::default()
     }

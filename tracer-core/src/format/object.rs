@@ -25,6 +25,12 @@ impl Object {
         }
     }
 
+    /// With a text, unless it is empty.
+    #[must_use]
+    pub fn text(self, key: &str, text: &str) -> Self {
+        self.known(key, (!text.is_empty()).then(|| text.to_owned()))
+    }
+
     /// With an object, if there is anything in it.
     #[must_use]
     pub fn part(self, key: &str, part: Self) -> Self {

@@ -33,10 +33,7 @@ pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
         .with("framework", "MITRE ATT&CK")
         .with("tactic", tactic)
         .with("technique", technique);
-    let host = Object::default().known(
-        "name",
-        (!finding.host.is_empty()).then(|| finding.host.clone()),
-    );
+    let host = Object::default().text("name", &finding.host);
     let uid = finding.user.uid.map(|uid| uid.to_string());
     let user = Object::default()
         .known("id", uid)
@@ -59,24 +56,22 @@ pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
 }
 
 fn process(process: &Process) -> Object {
-    let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
     let parent = process
         .parent
         .as_ref()
         .map_or_else(Object::default, |parent| {
             Object::default()
                 .known("pid", parent.pid)
-                .known("name", name(&parent.name))
+                .text("name", &parent.name)
                 .known("executable", parent.exe.clone())
                 .known("command_line", parent.command.clone())
         });
-    let line = (!process.args.is_empty()).then(|| process.args.join(" "));
     Object::default()
         .known("pid", process.pid)
-        .known("name", name(&process.name))
+        .text("name", &process.name)
         .known("executable", process.exe.clone())
         .list("args", process.args.iter().cloned())
-        .known("command_line", line)
+        .known("command_line", process.command_line())
         .part("parent", parent)
 }
 

@@ -22,11 +22,10 @@ pub fn json(finding: &Finding, out: &mut Vec<u8>) {
 
 /// What was done, in a line.
 fn command_of(finding: &Finding) -> String {
-    if !finding.process.args.is_empty() {
-        return finding.process.args.join(" ");
-    }
-    let operation = finding.details.operation.clone();
-    operation.unwrap_or_else(|| finding.details.matched.clone())
+    let details = &finding.details;
+    let line = finding.process.command_line();
+    let known = line.or_else(|| details.operation.clone());
+    known.unwrap_or_else(|| details.matched.clone())
 }
 
 /// Who did it.

@@ -85,10 +85,7 @@ fn evidence(finding: &Finding) -> Object {
         .known("uid", finding.user.uid.map(|uid| uid.to_string()));
     let from = finding.details.from.as_ref();
     let address = from.filter(|from| from.parse::<IpAddr>().is_ok());
-    let device = Object::default().known(
-        "hostname",
-        (!finding.host.is_empty()).then(|| finding.host.clone()),
-    );
+    let device = Object::default().text("hostname", &finding.host);
     let device = if device == Object::default() {
         device
     } else {
@@ -109,21 +106,19 @@ fn evidence(finding: &Finding) -> Object {
 }
 
 fn process(process: &Process) -> Object {
-    let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
-    let line = (!process.args.is_empty()).then(|| process.args.join(" "));
     let parent = process
         .parent
         .as_ref()
         .map_or_else(Object::default, |parent| {
             Object::default()
                 .known("pid", parent.pid)
-                .known("name", name(&parent.name))
+                .text("name", &parent.name)
                 .known("cmd_line", parent.command.clone())
         });
     Object::default()
         .known("pid", process.pid)
-        .known("name", name(&process.name))
-        .known("cmd_line", line)
+        .text("name", &process.name)
+        .known("cmd_line", process.command_line())
         .part("parent_process", parent)
 }
 
