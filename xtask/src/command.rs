@@ -38,6 +38,11 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs it and returns what it prints.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
+    Ok(String::from_utf8_lossy(&output_bytes(command)?).into_owned())
+}
+
+/// Runs it and returns what it prints, as it is.
+pub fn output_bytes(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     let line = describe(command);
     let output = command
         .output()
@@ -48,7 +53,7 @@ pub fn output(command: &mut Command) -> anyhow::Result<String> {
         output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(output.stdout)
 }
 
 /// The command as it would be typed.

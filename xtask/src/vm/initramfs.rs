@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
+use super::Kernel;
 use crate::{
     build::{self, TARGET},
     command::{command, root},
@@ -41,17 +42,25 @@ pub fn build(test_program: &Path) -> anyhow::Result<()> {
         fs::copy(from, tree.join(to)).with_context(|| format!("cannot copy {}", from.display()))?;
         names.push(to);
     }
-    archive(&tree, &names)
+    archive(&tree, &names, &path())
+}
+
+/// What a machine is given: the same for all kernels, and behind it the modules of this one.
+pub fn of_kernel(kernel: &Kernel) -> anyhow::Result<PathBuf> {
+    let whole = path().with_extension(kernel.name);
+    let parts = [fs::read(path())?, fs::read(&kernel.modules)?];
+    fs::write(&whole, parts.concat())?;
+    Ok(whole)
 }
 
 /// Packs the tree in the format of the kernel (`newc`), uncompressed: the emulated machine would
 /// have to unpack it.
-fn archive(tree: &Path, names: &[&str]) -> anyhow::Result<()> {
+pub fn archive(tree: &Path, names: &[&str], into: &Path) -> anyhow::Result<()> {
     let mut cpio = command("cpio")
         .args(["--create", "--quiet", "--format=newc", "--owner=0:0"])
         .current_dir(tree)
         .stdin(Stdio::piped())
-        .stdout(fs::File::create(path())?)
+        .stdout(fs::File::create(into)?)
         .spawn()
         .context("cannot run cpio")?;
     let mut list = cpio.stdin.take().context("cpio does not listen")?;

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use super::modules;
 use crate::command::{command, output, root, run};
 
 /// A kernel to test on.
@@ -85,6 +86,8 @@ pub struct Kernel {
     pub version: String,
     /// Its image.
     pub image: PathBuf,
+    /// Its modules that are needed, as the end of an initramfs.
+    pub modules: PathBuf,
 }
 
 impl Kernel {
@@ -110,11 +113,13 @@ fn cached_one(wanted: &Wanted) -> Option<Kernel> {
     let directory = cache().join("kernels").join(wanted.name);
     let version = fs::read_to_string(directory.join("version")).ok()?;
     let image = directory.join("vmlinuz");
-    image.is_file().then_some(Kernel {
+    let modules = directory.join("modules.cpio");
+    (image.is_file() && modules.is_file()).then_some(Kernel {
         name: wanted.name,
         own_rungs: wanted.own_rungs,
         version,
         image,
+        modules,
     })
 }
 
@@ -192,11 +197,20 @@ impl Suite {
         let image = self.dependency("linux-image-cloud-amd64", "linux-image-")?;
         let directory = cache().join("kernels").join(wanted.name);
         let unpacked = directory.join("unpacked");
-        let vmlinuz = self.unpack(&image, &unpacked).or_else(|_| {
-            // From 7 on the image is in a package of its own.
-            self.unpack(&self.dependency(&image, "linux-binary-")?, &unpacked)
-        })?;
+        self.unpack(&image, &unpacked)?;
+        let is_image = |path: &Path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
+        };
+        if find(&unpacked, &is_image).is_none() {
+            // From 7 on image and modules are in packages of their own.
+            for part in ["linux-binary-", "linux-modules-"] {
+                self.unpack(&self.dependency(&image, part)?, &unpacked)?;
+            }
+        }
+        let vmlinuz = find(&unpacked, &is_image).context("there is no kernel image in it")?;
         fs::rename(vmlinuz, directory.join("vmlinuz"))?;
+        modules::pack(&unpacked, &directory.join("modules.cpio"))?;
         fs::remove_dir_all(unpacked)?;
         let version = image.trim_start_matches("linux-image-");
         let version = version.trim_end_matches("-cloud-amd64");
@@ -215,8 +229,8 @@ impl Suite {
             .with_context(|| format!("{package} depends on no {start}…"))
     }
 
-    /// Downloads and unpacks a package. Where the kernel image in it is.
-    fn unpack(&self, package: &str, into: &Path) -> anyhow::Result<PathBuf> {
+    /// Downloads and unpacks a package.
+    fn unpack(&self, package: &str, into: &Path) -> anyhow::Result<()> {
         println!("vm: fetching {package}");
         fs::create_dir_all(into)?;
         run(self
@@ -227,16 +241,12 @@ impl Suite {
             .context("the package did not arrive")?;
         run(command("dpkg-deb").arg("--extract").arg(&archive).arg(into))?;
         fs::remove_file(archive)?;
-        let is_image = |path: &Path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
-        };
-        find(into, &is_image).context("there is no kernel image in it")
+        Ok(())
     }
 }
 
 /// The first file below a directory that is wanted.
-fn find(directory: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+pub fn find(directory: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let entries = fs::read_dir(directory).ok()?.flatten();
     let mut below = Vec::new();
     for path in entries.map(|entry| entry.path()) {

@@ -3,6 +3,7 @@
 
 mod initramfs;
 mod kernels;
+mod modules;
 mod qemu;
 
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ impl Args {
 }
 
 /// What the virtual machines need.
-const TOOLS: [&str; 3] = ["qemu-system-x86", "cpio", "dpkg"];
+const TOOLS: [&str; 4] = ["qemu-system-x86", "cpio", "dpkg", "xz-utils"];
 
 /// Runs the kernel tests on the kernels that were asked for.
 pub fn run(args: &Args) -> anyhow::Result<()> {

@@ -59,7 +59,7 @@ pub fn run(kernel: &Kernel, args: &[String], path: &Path) -> anyhow::Result<bool
         .arg("-kernel")
         .arg(&kernel.image)
         .arg("-initrd")
-        .arg(initramfs::path())
+        .arg(initramfs::of_kernel(kernel)?)
         .args(["-append", &append])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

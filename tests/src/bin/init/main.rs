@@ -10,6 +10,7 @@ use std::{fs, process::Command};
 
 use anyhow::Context as _;
 use nix::{
+    kmod::{ModuleInitFlags, finit_module},
     mount::{MsFlags, mount},
     sys::reboot::{RebootMode, reboot},
 };
@@ -49,6 +50,21 @@ fn share(rungs: &[String]) -> anyhow::Result<bool> {
     let own: Vec<String> = rungs.iter().map(|rung| format!("own::{rung}")).collect();
     let have_passed = kernel_tests(&own)?;
     Ok(kernel_tests(&["--skip".to_owned(), "own::".to_owned()])? && have_passed)
+}
+
+/// Loads the modules of the kernel that came along, in their order.
+fn load_modules() -> anyhow::Result<()> {
+    let Ok(directory) = fs::read_dir("/modules") else {
+        return Ok(());
+    };
+    let mut paths: Vec<_> = directory.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let module = fs::File::open(&path)?;
+        finit_module(&module, c"", ModuleInitFlags::empty())
+            .with_context(|| format!("cannot load {}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn kernel_tests(args: &[String]) -> anyhow::Result<bool> {
@@ -91,5 +107,5 @@ fn set_up() -> anyhow::Result<()> {
     )?;
     fs::write("/etc/services", "http 80/tcp\n")?;
     nix::unistd::sethostname("testhost")?;
-    Ok(())
+    load_modules()
 }
