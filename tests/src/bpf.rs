@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    io::Read as _,
     net::SocketAddrV4,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
@@ -10,6 +11,8 @@ use std::{
 use nix::{errno::Errno, libc};
 use tracer_abi::Connection;
 use zerocopy::FromBytes as _;
+
+use crate::btf;
 
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
@@ -22,10 +25,13 @@ const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_GET_FD_BY_ID: libc::c_long = 30;
 const BPF_ENABLE_STATS: libc::c_long = 32;
+const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_LINK_DETACH: libc::c_long = 34;
 const BPF_PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
+const BPF_PROG_TYPE_TRACING: u32 = 26;
 const BPF_CGROUP_INET4_CONNECT: u32 = 10;
 const BPF_CGROUP_UDP4_SENDMSG: u32 = 14;
+const BPF_TRACE_ITER: u32 = 28;
 
 /// Size of the attributes of `bpf(2)` that these calls may use.
 const ATTRIBUTES: usize = 128;
@@ -409,6 +415,32 @@ impl Foreign {
         );
         Self { _link: link }
     }
+}
+
+/// Goes through what the kernel has of a kind, such as `tcp`, and looks at nothing of it.
+///
+/// # Errors
+/// If the kernel refuses, or has no such iterator.
+pub fn iterate(what: &str) -> std::io::Result<()> {
+    allow_locked_memory();
+    let function = btf::function(&format!("bpf_iter_{what}")).ok_or(Errno::ENOENT)?;
+    let (instructions, licence) = ([set(RESULT, 0), EXIT], c"GPL");
+    let mut load = Attributes::new()
+        .set(0, BPF_PROG_TYPE_TRACING)
+        .set(4, u32::try_from(instructions.len()).unwrap_or_default())
+        .set_pointer(8, instructions.as_ptr())
+        .set_pointer(16, licence.as_ptr())
+        .set(68, BPF_TRACE_ITER)
+        .set(108, function);
+    let program = bpf(BPF_PROG_LOAD, &mut load).map(descriptor)?;
+    let mut create = Attributes::new()
+        .set(0, number(&program))
+        .set(8, BPF_TRACE_ITER);
+    let link = bpf(BPF_LINK_CREATE, &mut create).map(descriptor)?;
+    let mut open = Attributes::new().set(0, number(&link));
+    let iterator = bpf(BPF_ITER_CREATE, &mut open).map(descriptor)?;
+    File::from(iterator).read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 /// The register of the result.

@@ -7,6 +7,7 @@
 )]
 
 pub mod bpf;
+pub mod btf;
 pub mod cgroup;
 pub mod container;
 pub mod cross_check;

@@ -1,6 +1,7 @@
 //! Processes that make connections, and what they have to say.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -21,13 +22,22 @@ impl Peer {
     /// If it cannot be started.
     #[must_use]
     pub fn start(netns: &Netns, words: &[&str]) -> Self {
-        let mut child = Command::new(peer())
+        Self::start_copy(peer().as_os_str(), netns, words)
+    }
+
+    /// The same of a copy of that program.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_copy(program: &OsStr, netns: &Netns, words: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(["--netns", &netns.path()])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", peer().display()));
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         let stdout = child.stdout.take().unwrap_or_else(|| unreachable!());
         Self {
             child,

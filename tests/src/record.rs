@@ -70,6 +70,35 @@ impl Record {
         let port = Some(u64::from(port));
         self.number("local.port") == port || self.number("remote.port") == port
     }
+
+    /// Whether it tells how a process looked at connections.
+    #[must_use]
+    pub fn is_discovery_of(&self, pid: u64) -> bool {
+        self.event() == "discovery" && self.number("process.pid") == Some(pid)
+    }
+
+    /// What was done, in alphabetical order.
+    #[must_use]
+    pub fn behaviours(&self) -> Vec<&str> {
+        let mut words = self.texts("behaviours");
+        words.sort_unstable();
+        words
+    }
+
+    /// The same without that a program is known by its name, or by what it is told.
+    #[must_use]
+    pub fn deeds(&self) -> Vec<&str> {
+        let mut words = self.behaviours();
+        words.retain(|word| *word != "utility_exec");
+        words
+    }
+
+    /// The texts of an array at a path.
+    #[must_use]
+    pub fn texts(&self, path: &str) -> Vec<&str> {
+        let all = self.at(path).as_array().into_iter().flatten();
+        all.filter_map(Value::as_str).collect()
+    }
 }
 
 /// What records tell, a word each.

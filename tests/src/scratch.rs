@@ -67,6 +67,37 @@ impl Scratch {
         with_mounts(disk, act)
     }
 
+    /// Acts where the directory is one more mount of `/proc`. Nobody else sees it there.
+    ///
+    /// # Panics
+    /// If it cannot be mounted, or what is done panics.
+    pub fn as_proc<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let (kind, none) = (Some("proc"), None::<&str>);
+        let proc = || mount(kind, &self.path, kind, MsFlags::empty(), none);
+        with_mounts(proc, act)
+    }
+
+    /// Acts where a directory of it is another one by its own name, which it is given too. Nobody else sees it there.
+    ///
+    /// # Panics
+    /// If it cannot be put there, or what is done panics.
+    pub fn with_another<T: Send>(&self, directory: &str, act: impl FnOnce(&str) -> T + Send) -> T {
+        let place = self.path.join("another");
+        std::fs::create_dir(&place).unwrap_or_else(|error| panic!("cannot make a place: {error}"));
+        let place = place.to_string_lossy().into_owned();
+        let none = None::<&str>;
+        let bind = || {
+            mount(
+                Some(directory),
+                place.as_str(),
+                none,
+                MsFlags::MS_BIND,
+                none,
+            )
+        };
+        with_mounts(bind, || act(&place))
+    }
+
     /// Acts where the directory is in the place of another one. Nobody else sees it there.
     ///
     /// # Panics

@@ -50,6 +50,26 @@ struct Records {
     has_ended: bool,
 }
 
+/// One for each rung, once it is asked for.
+struct Shared(OnceLock<Mutex<HashMap<Rung, &'static Tracer>>>);
+
+impl Shared {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn on(&self, rung: Rung, start: impl FnOnce() -> Tracer) -> &'static Tracer {
+        let mut shared = self
+            .0
+            .get_or_init(Mutex::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        shared
+            .entry(rung)
+            .or_insert_with(|| Box::leak(Box::new(start())))
+    }
+}
+
 /// What a conntracer left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -72,11 +92,13 @@ impl Tracer {
     /// If it does not start.
     #[must_use]
     pub fn start(flags: &[&str]) -> Self {
-        Self::spawn(flags, Box::new(|_| false))
+        Self::spawn(&[], flags, Box::new(|_| false))
     }
 
-    fn spawn(flags: &[&str], mut taker: Taker) -> Self {
+    /// `command`: what it is to do, if it is not to trace.
+    fn spawn(command: &[&str], flags: &[&str], mut taker: Taker) -> Self {
         let mut child = Command::new(conntracer())
+            .args(command)
             .args(["-o", "json", "--duration", "2h"])
             .args(flags)
             .stdin(Stdio::null())
@@ -119,26 +141,57 @@ impl Tracer {
         netns: &Netns,
         flags: &[&str],
     ) -> Self {
+        Self::doing(&[], Box::new(taker), rung, netns, flags)
+    }
+
+    fn doing(command: &[&str], taker: Taker, rung: Rung, netns: &Netns, flags: &[&str]) -> Self {
         let inode = netns.inode().to_string();
         let mut all = vec!["--hooks", rung.hooks(), "--netns", &inode];
         all.extend(flags);
-        Self::spawn(&all, Box::new(taker))
+        Self::spawn(command, &all, taker)
     }
 
-    /// The one that all tests of this process share for the shared namespace.
+    /// One that tells who in a namespace looks at connections, on a rung.
+    #[must_use]
+    pub fn of_discovery(rung: Rung, netns: &Netns, flags: &[&str]) -> Self {
+        Self::doing(&["discovery"], Box::new(|_| false), rung, netns, flags)
+    }
+
+    /// The same, wherever it is done.
     ///
     /// # Panics
     /// If it does not start.
     #[must_use]
+    pub fn of_all_discovery(flags: &[&str]) -> Self {
+        Self::spawn(&["discovery"], flags, Box::new(|_| false))
+    }
+
+    /// The one that all tests of this process share for the shared namespace.
+    #[must_use]
     pub fn shared(rung: Rung) -> &'static Self {
-        static SHARED: OnceLock<Mutex<HashMap<Rung, &'static Tracer>>> = OnceLock::new();
-        let mut shared = SHARED
-            .get_or_init(Mutex::default)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        shared
-            .entry(rung)
-            .or_insert_with(|| Box::leak(Box::new(Self::on(rung, Netns::shared(), &[]))))
+        static SHARED: Shared = Shared::new();
+        SHARED.on(rung, || Self::on(rung, Netns::shared(), &[]))
+    }
+
+    /// The one of discovery that all tests of this process share for the shared namespace.
+    #[must_use]
+    pub fn shared_of_discovery(rung: Rung) -> &'static Self {
+        static SHARED: Shared = Shared::new();
+        SHARED.on(rung, || Self::of_discovery(rung, Netns::shared(), &[]))
+    }
+
+    /// By which mechanism it sees a fact.
+    ///
+    /// # Panics
+    /// If it sees none.
+    #[must_use]
+    pub fn via(&self, fact: &str) -> String {
+        let start = self.wait("start", |record| record.event() == "start");
+        let hooks = start.at("hooks").as_array().into_iter().flatten();
+        let mut of_fact = hooks.filter(|hook| hook["name"] == fact);
+        let via = of_fact.next().and_then(|hook| hook["via"].as_str());
+        via.unwrap_or_else(|| panic!("{fact} is not seen: {start:?}"))
+            .to_owned()
     }
 
     /// Its process id.
@@ -225,6 +278,14 @@ impl Tracer {
             record.event() == event
                 && record.endpoint("local") == of.endpoint("remote")
                 && record.endpoint("remote") == of.endpoint("local")
+        })
+    }
+
+    /// The record of how a process looked at connections. There is one for each process, written when it
+    /// ends or soon after.
+    pub fn discovery(&self, pid: u64) -> Record {
+        self.wait(&format!("discovery by {pid}"), |record| {
+            record.is_discovery_of(pid)
         })
     }
 

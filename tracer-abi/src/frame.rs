@@ -59,6 +59,8 @@ impl Kind {
     pub const REQUESTED: u16 = 17;
     /// Where the SYN of an attempt went, where that is not what the socket says. After the `CONNECT`.
     pub const TRANSLATED: u16 = 18;
+    /// A process looks at the connections of this host; only where that is asked for.
+    pub const LOOK: u16 = 19;
     /// How many kinds there are.
-    pub const COUNT: u16 = 19;
+    pub const COUNT: u16 = 20;
 }

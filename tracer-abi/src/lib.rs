@@ -17,6 +17,7 @@ mod counters;
 mod destination;
 mod frame;
 mod identity;
+mod look;
 mod name;
 mod offsets;
 mod process;
@@ -33,6 +34,7 @@ pub use counters::{Cell, Counted, CpuCounters};
 pub use destination::DestinationFrame;
 pub use frame::{Header, Kind};
 pub use identity::{Identity, identity_flag};
+pub use look::{Glance, Look, LookFrame, look_flag};
 pub use name::Name;
 pub use offsets::Offsets;
 pub use process::{

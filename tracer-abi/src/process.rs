@@ -12,8 +12,9 @@ pub const ARGS_MAX: usize = 4096;
 pub const CGROUP_PATH_MAX: usize = 1024;
 
 /// A process executed a program. Behind the fixed part lie `exe_len` bytes of path components,
-/// each followed by a zero byte, the last component of the path first, then `args_len` bytes of
-/// arguments, each followed by a zero byte.
+/// each followed by a zero byte, the last component of the path first, then, where
+/// [`exec_flag::HAS_NETNS`] is set, four bytes of the inode number of its network namespace, then `args_len`
+/// bytes of arguments, each followed by a zero byte.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ExecFrame {
@@ -47,6 +48,8 @@ pub mod exec_flag {
     pub const EXE_TRUNCATED: u32 = 4;
     /// The arguments could not be read.
     pub const ARGS_UNREADABLE: u32 = 8;
+    /// Its network namespace is told; not so in recordings of versions before it was.
+    pub const HAS_NETNS: u32 = 16;
 }
 
 /// A process was forked.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use tracer_abi::{
     AnswerFrame, CgroupFrame, ConnectionFrame, DestinationFrame, Direction, ExecFrame, ExitFrame,
-    ForkFrame, Header, Kind, Protocol as RawProtocol, SocketFrame, exec_flag, tcp,
+    ForkFrame, Glance, Header, Kind, LookFrame, Protocol as RawProtocol, SocketFrame, exec_flag,
+    tcp,
 };
 use zerocopy::FromBytes;
 
@@ -19,6 +20,8 @@ pub enum Frame {
     Socket(SocketFrame),
     /// A process executed a program.
     Exec(Exec),
+    /// A process looks at the connections of this host.
+    Look(Look),
     /// A process was forked.
     Fork(ForkFrame),
     /// A process ended.
@@ -42,6 +45,8 @@ pub struct Exec {
     pub fixed: ExecFrame,
     /// Path of the executable; empty if it could not be read.
     pub exe: String,
+    /// Inode number of its network namespace.
+    pub netns: Option<u32>,
     /// Arguments; `None` if they could not be read.
     pub args: Option<Vec<String>>,
 }
@@ -53,6 +58,15 @@ pub struct Answer {
     pub fixed: AnswerFrame,
     /// What came.
     pub message: Vec<u8>,
+}
+
+/// A look frame with its path.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The fixed part.
+    pub fixed: LookFrame,
+    /// The working directory.
+    pub cwd: String,
 }
 
 /// A cgroup frame with its path.
@@ -140,6 +154,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         Kind::ANSWER => answer(bytes),
         Kind::HOLDER => Ok(Frame::Holder(connection_frame(bytes)?)),
         Kind::SOCKET => socket(bytes),
+        Kind::LOOK => look(bytes),
         Kind::STATE => state(bytes),
         Kind::REQUESTED => Ok(Frame::Requested(fixed(kind, bytes)?.0)),
         Kind::TRANSLATED => Ok(Frame::Translated(fixed(kind, bytes)?.0)),
@@ -235,26 +250,58 @@ fn socket(bytes: &[u8]) -> Result<Frame, DecodeError> {
     Ok(Frame::Socket(frame))
 }
 
+fn look(bytes: &[u8]) -> Result<Frame, DecodeError> {
+    let (fixed, tail): (LookFrame, _) = fixed(Kind::LOOK, bytes)?;
+    let bad = |field| DecodeError::BadField {
+        kind: Kind::LOOK,
+        field,
+    };
+    if fixed.look.glance >= Glance::COUNT {
+        return Err(bad("glance"));
+    }
+    if fixed.actor.tgid == 0 {
+        return Err(bad("actor"));
+    }
+    let (path, _) = split(Kind::LOOK, bytes, tail, fixed.cwd_len)?;
+    Ok(Frame::Look(Look {
+        cwd: if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path_of(path, fixed.cwd_is_truncated == 1)
+        },
+        fixed,
+    }))
+}
+
 fn exec(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (fixed, tail): (ExecFrame, _) = fixed(Kind::EXEC, bytes)?;
-    let (path, behind) = split(Kind::EXEC, bytes, tail, fixed.exe_len)?;
+    let (path, mut behind) = split(Kind::EXEC, bytes, tail, fixed.exe_len)?;
+    let mut netns = None;
+    if fixed.flags & exec_flag::HAS_NETNS != 0 {
+        let (number, rest) = u32::read_from_prefix(behind).map_err(|_| DecodeError::Short {
+            kind: Kind::EXEC,
+            len: bytes.len(),
+        })?;
+        (netns, behind) = (Some(number), rest);
+    }
     let (args, _) = split(Kind::EXEC, bytes, behind, fixed.args_len)?;
     let is_readable = fixed.flags & exec_flag::ARGS_UNREADABLE == 0;
     Ok(Frame::Exec(Exec {
-        exe: path_of(path, fixed.flags),
+        exe: path_of(path, fixed.flags & exec_flag::EXE_TRUNCATED != 0),
+        netns,
         args: is_readable.then(|| arguments(args)),
         fixed,
     }))
 }
 
 /// Puts the components of a path, last one first, each with a zero byte, into their order.
-fn path_of(components: &[u8], flags: u32) -> String {
+fn path_of(components: &[u8], is_truncated: bool) -> String {
     let components: Vec<&[u8]> = components
         .split(|byte| *byte == 0)
         .filter(|component| !component.is_empty())
         .collect();
     let mut path = Vec::new();
-    if flags & exec_flag::EXE_TRUNCATED != 0 {
+    if is_truncated {
         path.extend_from_slice(b"...");
     }
     for component in components.iter().rev() {

@@ -108,7 +108,8 @@ fn tcp_state_after(event: Event, new_state: u8) -> &'static str {
     }
 }
 
-fn state_name(state: u8) -> &'static str {
+/// The name of a TCP state by its number.
+pub fn state_name(state: u8) -> &'static str {
     match state {
         tcp::SYN_SENT => "SYN_SENT",
         tcp::SYN_RECV => "SYN_RECV",

@@ -5,11 +5,12 @@
 
 mod connection;
 mod cross_check;
+mod discovery;
 mod socket;
 
 use std::{net::IpAddr, sync::Arc};
 
-use self::cross_check::CrossCheck;
+use self::{cross_check::CrossCheck, discovery::Discovery};
 use crate::{
     attribution::Knowledge,
     clock::{Anchor, Clock},
@@ -55,6 +56,8 @@ pub struct Pipeline {
     /// All of what was there before has been told.
     is_surveyed: bool,
     cross_check: CrossCheck,
+    /// Who looks at connections, if that is asked for.
+    discovery: Option<Discovery>,
     names: Names,
     selection: Selection,
     compiled: Compiled,
@@ -96,6 +99,7 @@ impl Pipeline {
             survey: Survey::default(),
             is_surveyed: false,
             cross_check: CrossCheck::default(),
+            discovery: None,
             names: Names::default(),
             selection,
             kernel_selects,
@@ -200,6 +204,10 @@ impl Pipeline {
         let frame = match frame {
             Frame::Connection(_, frame) | Frame::Holder(frame) => frame,
             Frame::Socket(frame) => return self.knowledge.questions(&frame.owner).collect(),
+            Frame::Look(look) => return self.knowledge.questions(&look.fixed.actor).collect(),
+            Frame::Exec(exec) if self.tells_of(exec) => {
+                return self.knowledge.questions(&exec.fixed.identity).collect();
+            }
             _ => return Vec::new(),
         };
         let owner = &frame.connection.owner;
@@ -218,8 +226,14 @@ impl Pipeline {
     pub fn frame(&mut self, frame: Frame, out: &mut Vec<Record>) {
         let processes = &mut self.knowledge.processes;
         match frame {
-            Frame::Connection(event, frame) => return self.connection(event, &frame, out),
+            Frame::Connection(event, frame) => {
+                if event == Event::Connect {
+                    self.note_connection(&frame.connection, out);
+                }
+                return self.connection(event, &frame, out);
+            }
             Frame::Socket(frame) => return self.socket(&frame, out),
+            Frame::Look(look) => return self.look(&look),
             Frame::Holder(frame) => self.survey.hold(&frame),
             Frame::Requested(frame) => {
                 let (id, requested) = destination_of(&frame);
@@ -230,10 +244,16 @@ impl Pipeline {
                 self.connections.elsewhere(id).translated = Some(translated);
             }
             Frame::Answer(answer) => self.answer(&answer),
-            Frame::Exec(exec) => processes.exec(&exec),
+            Frame::Exec(exec) => {
+                self.gone(Key::of(&exec.fixed.identity), out);
+                self.knowledge.processes.exec(&exec);
+                self.executed(&exec, out);
+            }
             Frame::Fork(fork) => processes.fork(&fork),
             Frame::Exit(exit) => {
-                processes.exit(Key::new(exit.tgid, exit.start_ns), exit.header.time_ns);
+                let key = Key::new(exit.tgid, exit.start_ns);
+                self.gone(key, out);
+                self.knowledge.processes.exit(key, exit.header.time_ns);
             }
             Frame::Cgroup(cgroup) => {
                 let fixed = &cgroup.fixed;
@@ -297,6 +317,7 @@ impl Pipeline {
 
     /// Takes newer counters; tells what was lost.
     pub fn count(&mut self, time_ns: u64, counters: Counters, out: &mut Vec<Record>) {
+        self.pass(time_ns, out);
         let lost = self.totals.update(counters);
         if !lost.is_empty() {
             self.lose(lost, time_ns, out);
@@ -320,6 +341,7 @@ impl Pipeline {
     pub fn stop(&mut self, time_ns: u64, out: &mut Vec<Record>) {
         // Not all may have been found, but this was.
         self.surveyed(out);
+        self.tell_rest(out);
         let head = self.head(time_ns, Event::Stop);
         // The totals include this record.
         self.totals.processed.derived += 1;
@@ -331,6 +353,7 @@ impl Pipeline {
             processes: self.totals.processes(),
             names: self.totals.processed.names,
             cross_check: self.cross_check.totals(),
+            discovery: self.discovery.as_ref().map(Discovery::passed),
             own: self.totals.own(),
         }));
         stop.number(seq);

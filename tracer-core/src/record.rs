@@ -17,7 +17,14 @@ pub use self::{
     socket::Socket,
     totals::{KernelTotals, NameTotals, OutputTotals, ProcessTotals},
 };
-use crate::{fact, names::NameSource, outcome::Outcome, protocol::Protocol, scope::Scope};
+use crate::{
+    discovery::{Finding, Passed},
+    fact,
+    names::NameSource,
+    outcome::Outcome,
+    protocol::Protocol,
+    scope::Scope,
+};
 
 /// The words of the events that are not about a connection or listener.
 pub const NOT_OF_CONNECTIONS: [&str; 5] = ["start", "stop", "loss", "socket", "discovery"];
@@ -50,6 +57,8 @@ pub enum Event {
     Close,
     /// A process opened a socket of a kind that is not followed.
     Socket,
+    /// A process looked at the connections of this host.
+    Discovery,
     /// Records were lost.
     Loss,
     /// The totals.
@@ -57,8 +66,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// Those that can be selected: the events of connections and of sockets.
-    pub const SELECTABLE: [Self; 11] = [
+    /// Those that can be selected: all but those of the run itself.
+    pub const SELECTABLE: [Self; 12] = [
         Self::Existing,
         Self::Listen,
         Self::Unlisten,
@@ -70,6 +79,7 @@ impl Event {
         Self::Update,
         Self::Close,
         Self::Socket,
+        Self::Discovery,
     ];
 
     /// The word of the contract.
@@ -88,6 +98,7 @@ impl Event {
             Self::Update => "update",
             Self::Close => "close",
             Self::Socket => "socket",
+            Self::Discovery => "discovery",
             Self::Loss => "loss",
             Self::Stop => "stop",
         }
@@ -110,6 +121,8 @@ pub enum Record {
     Connection(Box<Connection>),
     /// `socket`
     Socket(Box<Socket>),
+    /// `discovery`
+    Discovery(Box<Finding>),
     /// `loss`
     Loss(Box<Loss>),
     /// `stop`
@@ -124,6 +137,7 @@ impl Record {
             Self::Start(start) => &start.head,
             Self::Connection(connection) => &connection.head,
             Self::Socket(socket) => &socket.head,
+            Self::Discovery(finding) => &finding.head,
             Self::Loss(loss) => &loss.head,
             Self::Stop(stop) => &stop.head,
         }
@@ -135,6 +149,7 @@ impl Record {
             Self::Start(start) => start.head.seq = seq,
             Self::Connection(connection) => connection.head.seq = seq,
             Self::Socket(socket) => socket.head.seq = seq,
+            Self::Discovery(finding) => finding.head.seq = seq,
             Self::Loss(loss) => loss.head.seq = seq,
             Self::Stop(stop) => stop.head.seq = seq,
         }
@@ -142,7 +157,7 @@ impl Record {
 }
 
 /// What every record begins with.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Head {
     /// When it happened in the kernel: RFC 3339, UTC, nanoseconds.
     pub time: String,
@@ -150,7 +165,8 @@ pub struct Head {
     pub event: Event,
     /// Position in this output, from 1, without gaps.
     pub seq: u64,
-    /// Name of the traced host.
+    /// Name of the traced host; a log may not say it.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub host: Arc<str>,
 }
 
@@ -471,6 +487,9 @@ pub struct Stop {
     /// What the cross-check came to, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_check: Option<CrossCheck>,
+    /// What was found of discovery and is not told, if it was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<Passed>,
     /// The tool's own activity, left out of all other counts.
     pub own: u64,
 }

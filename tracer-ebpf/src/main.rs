@@ -22,12 +22,14 @@ mod globals;
 mod holders;
 mod hooks;
 mod kernel;
+mod looks;
 mod packet;
 mod ring;
 mod room;
 mod select;
 mod sending;
 mod states;
+mod sweeps;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

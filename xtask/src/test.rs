@@ -8,9 +8,20 @@ use crate::{
     exercise, packages, setup, vm,
 };
 
-/// What the tests need beside conntracer: network namespaces, a firewall, containers, and what reads manual
-/// pages.
-const TOOLS: [&str; 5] = ["iproute2", "nftables", "podman", "runc", "groff-base"];
+/// What the tests need beside conntracer: network namespaces, a firewall, containers, what reads manual
+/// pages, and what shows connections.
+const TOOLS: [&str; 10] = [
+    "iproute2",
+    "nftables",
+    "podman",
+    "runc",
+    "groff-base",
+    "net-tools",
+    "lsof",
+    "busybox-static",
+    "conntrack",
+    "python3-minimal",
+];
 /// Kernels that must have been tested.
 const KERNELS_MIN: usize = 3;
 /// Rungs that a kernel may not grant: what the kernel tests call each, and its `--hooks`.

@@ -8,9 +8,9 @@ use tracer_tests::{conntracer, netns::Netns, rung::Rung, tracer::Tracer};
 use crate::program::{run, text};
 
 /// Every fact that there is something to know of.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 18] = [
     "accept", "cgroup", "close", "connect", "datagram", "destroy", "existing", "listen", "process",
-    "refusal", "socket", "state", "update",
+    "refusal", "socket", "state", "update", "proc_net", "dump", "fd_sweep", "iterator", "io_uring",
 ];
 
 fn findings(hooks: &str) -> Value {
@@ -67,7 +67,7 @@ fn every_fact_has_a_hook_or_a_price() {
 #[test]
 fn a_run_uses_the_hooks_that_the_doctor_names() {
     let netns = Netns::new();
-    let tracer = Tracer::on(Rung::Auto, &netns, &[]);
+    let tracer = Tracer::on(Rung::Auto, &netns, &["--discovery"]);
     let finished = tracer.stop();
     let start = &finished.records[0];
     let of_run = |hook: &Value| format!("{} {}", at(hook, "name"), at(hook, "via"));

@@ -11,6 +11,8 @@ fn every_command_has_help_with_an_example() {
         &["trace"],
         &["snapshot"],
         &["hosts"],
+        &["discovery"],
+        &["discovery", "read"],
         &["top"],
         &["replay"],
         &["export"],
@@ -38,6 +40,7 @@ fn help_names_every_command() {
         "trace",
         "snapshot",
         "hosts",
+        "discovery",
         "top",
         "replay",
         "export",
@@ -128,6 +131,31 @@ fn flags_that_exclude_or_need_each_other_are_named() {
     assert_refused(&["snapshot", "--states"], &["--states"]);
     assert_refused(&["--columns", "time", "-o", "json"], &["--columns"]);
     assert_refused(&["hosts", "--columns", "time"], &["--columns"]);
+    for command in ["snapshot", "hosts"] {
+        let words = ["--event", "`discovery`", "`trace`"];
+        assert_refused(&[command, "--event", "discovery"], &words);
+        assert_refused(&[command, "--discovery"], &["--discovery"]);
+    }
+    let words = ["--event", "`discovery`"];
+    assert_refused(&["hosts", "--from", "x", "--event", "discovery"], &words);
+    let nemesis = ["-o", "nemesis"];
+    assert_refused(&[&["discovery"], &nemesis[..]].concat(), &["`nemesis`"]);
+    assert_refused(&[&["--discovery"], &nemesis[..]].concat(), &["`nemesis`"]);
+    let selected = ["--record", "x", "--record-selected"];
+    assert_refused(
+        &[&["discovery"], &selected[..]].concat(),
+        &["--record-selected"],
+    );
+    assert_refused(
+        &["discovery", "--event", "connect"],
+        &["--event", "`trace --discovery`"],
+    );
+    assert_refused(
+        &["discovery", "--from", "x", "--duration", "1s"],
+        &["--from", "--duration"],
+    );
+    assert_refused(&["discovery", "--columns", "time"], &["--columns"]);
+    assert_refused(&["discovery", "--severity", "grave"], &["--severity"]);
     assert_refused(&["--port", "443", "doctor"], &["--port", "doctor"]);
 }
 

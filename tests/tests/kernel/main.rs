@@ -11,6 +11,7 @@
 mod coverage;
 mod cross_check;
 mod datagrams;
+mod discovery;
 mod elsewhere;
 mod endings;
 mod existing;

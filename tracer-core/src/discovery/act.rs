@@ -1,11 +1,15 @@
 //! What a log says that somebody did.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Analytic;
+use super::{
+    Analytic,
+    finding::{Behaviour, Details},
+};
+use crate::executable::Flags;
 
 /// Something that somebody did, by which he may have learned of connections, or which says more when it
 /// is done beside that.
@@ -35,8 +39,29 @@ pub enum What {
     Script(String),
     /// An interface was called: the operation, as its provider names it.
     Call(String),
+    /// A process looked at connections, as the kernel has shown it.
+    Seen(Box<Sights>),
     /// Nothing was learned of connections, but it says more when done beside that.
     Beside(Beside),
+}
+
+/// What the kernel has shown of a process that looked at connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sights {
+    /// Its arguments, if they are known.
+    pub args: Vec<String>,
+    /// What it did.
+    pub behaviours: BTreeSet<Behaviour>,
+    /// What is known of that.
+    pub details: Details,
+    /// A dump was asked for, not only a socket for it opened.
+    pub has_asked: bool,
+    /// What is odd about its executable.
+    pub flags: Flags,
+    /// The image of its container.
+    pub image: Option<String>,
+    /// The processes that it descends from, the parent first: id, and path of the executable.
+    pub ancestors: Vec<(u32, Option<String>)>,
 }
 
 /// What says more when it is done beside discovery.
@@ -48,6 +73,21 @@ pub enum Beside {
     Credentials,
     /// A process had more privileges than the one that started it.
     Privilege,
+}
+
+impl Beside {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Connection, Self::Credentials, Self::Privilege];
+
+    /// What was done, as a sentence has it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Connection => "opened a connection to another host",
+            Self::Credentials => "looked at credentials",
+            Self::Privilege => "gained privileges",
+        }
+    }
 }
 
 /// Who did it. What the log does not say is absent, or empty.
@@ -90,8 +130,8 @@ pub struct Parent {
     pub command: Option<String>,
 }
 
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// A line of a log; of what the kernel has shown, none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Origin {
     /// Name of the file.
     pub file: Arc<str>,

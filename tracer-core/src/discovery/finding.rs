@@ -1,24 +1,21 @@
 //! What is told of discovery: `discovery` records.
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
 
 use super::{Act, Analytic, Origin, TECHNIQUE, What, act};
-use crate::executable::base_name;
+use crate::{
+    executable::base_name,
+    record::{Ancestor, Event, Head, Owner},
+};
 
-/// Discovery of network connections.
+/// Discovery of network connections: a record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// When it was done first.
-    #[serde(serialize_with = "nanoseconds")]
-    pub time: Timestamp,
-    /// `discovery`.
-    pub event: &'static str,
-    /// Position in this output, from 1, without gaps.
-    pub seq: u64,
-    /// Where it was done.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub host: String,
+    /// When it was done first; `discovery`; its place in this output; where it was done.
+    #[serde(flatten)]
+    pub head: Head,
     /// What was done.
     pub behaviours: Vec<Behaviour>,
     /// `T1049`.
@@ -31,19 +28,47 @@ pub struct Finding {
     pub severity: Severity,
     /// Why it is one, and why it matters so much.
     pub reasons: Vec<String>,
-    /// What the log says of it.
+    /// What else is known of it.
     pub details: Details,
+    /// The working directory of who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Inode number of the network namespace of who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns: Option<u32>,
     /// How often it was done again shortly after.
     #[serde(skip_serializing_if = "is_zero")]
     pub repeat: u64,
-    /// By which process.
-    #[serde(skip_serializing_if = "Process::is_unknown")]
-    pub process: Process,
     /// By whom.
-    #[serde(skip_serializing_if = "User::is_unknown")]
-    pub user: User,
-    /// Which line says so.
-    pub origin: Origin,
+    #[serde(flatten)]
+    pub who: Who,
+    /// Which line of a log says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Who {
+    /// As a log knows it.
+    Logged {
+        /// By which process.
+        #[serde(skip_serializing_if = "Process::is_unknown")]
+        process: Process,
+        /// By whom.
+        #[serde(skip_serializing_if = "User::is_unknown")]
+        user: User,
+    },
+    /// As the kernel has shown it.
+    Seen {
+        /// The process, its user, its container.
+        #[serde(flatten)]
+        owner: Arc<Owner>,
+        /// From the parent up to the session leader.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        ancestry: Vec<Ancestor>,
+    },
 }
 
 /// What was done.
@@ -52,8 +77,16 @@ pub struct Finding {
 pub enum Behaviour {
     /// A utility was executed, or typed.
     UtilityExec,
-    /// A list of `/proc/net` was named.
+    /// A list of `/proc/PID/net` was opened or read; in a log: was named.
     ProcNetRead,
+    /// Sockets were asked for over `NETLINK_SOCK_DIAG`.
+    SockDiagDump,
+    /// The descriptors of many other processes were listed.
+    FdSweep,
+    /// The connections that netfilter tracks were asked for.
+    ConntrackDump,
+    /// An iterator of BPF went through sockets.
+    SocketIterator,
     /// Sockets of others were destroyed.
     SockDestroy,
     /// A script asked for connections.
@@ -69,6 +102,10 @@ impl Behaviour {
         match self {
             Self::UtilityExec => "utility_exec",
             Self::ProcNetRead => "proc_net_read",
+            Self::SockDiagDump => "sock_diag_dump",
+            Self::FdSweep => "fd_sweep",
+            Self::ConntrackDump => "conntrack_dump",
+            Self::SocketIterator => "socket_iterator",
             Self::SockDestroy => "sock_destroy",
             Self::ScriptQuery => "script_query",
             Self::ApiQuery => "api_query",
@@ -117,11 +154,33 @@ impl Severity {
     }
 }
 
-/// What a log says of it, beside process and user.
+/// What is known of it, beside process and user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// What fits the element by which it was found.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub matched: String,
+    /// The lists of `/proc/PID/net` that were looked at, by name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub files: BTreeSet<String>,
+    /// The dumps that were asked for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub dumps: BTreeSet<Dump>,
+    /// What iterators went through.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub iterators: BTreeSet<String>,
+    /// Of how many other processes the descriptors were listed, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swept: Option<u32>,
+    /// The network namespaces whose connections were listed, where one is not the actor's.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub netns: BTreeSet<u32>,
+    /// Some of it was done through `io_uring`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub io_uring: bool,
+    /// It is the first time that this program did so for this account and container.
+    #[serde(skip_serializing_if = "is_false")]
+    pub first_seen: bool,
     /// The operation that was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
@@ -140,6 +199,20 @@ pub struct Details {
     /// Container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+}
+
+/// A dump over netlink that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Dump {
+    /// The address family: `ipv4`, `ipv6`, `unix`, `packet`, or its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The protocol: its name, or its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The TCP states that were asked for, if not all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<&'static str>,
 }
 
 /// A process, as a log knows it.
@@ -197,41 +270,97 @@ pub struct User {
 }
 
 impl Finding {
-    /// Of an act.
-    pub(super) fn of(act: &Act, matched: &str, behaviours: Vec<Behaviour>) -> Self {
+    /// Of what a log says.
+    pub(super) fn of_log(act: &Act, matched: &str) -> Self {
         let actor = &act.actor;
-        Self {
-            time: act.time,
-            event: "discovery",
-            seq: 0,
-            host: act.host.clone(),
-            behaviours,
-            technique: TECHNIQUE,
-            analytic: act.analytic,
-            platform: act.analytic.platform(),
-            severity: Severity::default(),
-            reasons: Vec::new(),
-            details: Details {
-                matched: matched.to_owned(),
-                operation: match &act.what {
-                    What::Call(operation) => Some(operation.clone()),
-                    _ => None,
-                },
-                via: actor.via.clone(),
-                from: actor.from.clone(),
-                session: actor.session.clone(),
-                privilege: actor.privilege,
-                container: actor.container.clone(),
+        let details = Details {
+            matched: matched.to_owned(),
+            operation: match &act.what {
+                What::Call(operation) => Some(operation.clone()),
+                _ => None,
             },
-            repeat: 0,
+            via: actor.via.clone(),
+            from: actor.from.clone(),
+            session: actor.session.clone(),
+            privilege: actor.privilege,
+            container: actor.container.clone(),
+            ..Details::default()
+        };
+        let who = Who::Logged {
             process: Process::of(act),
             user: User {
                 uid: actor.uid,
                 name: actor.user.clone(),
                 auid: actor.auid,
             },
-            origin: act.origin.clone(),
+        };
+        let head = Head {
+            time: format!("{:.9}", act.time),
+            event: Event::Discovery,
+            seq: 0,
+            host: act.host.as_str().into(),
+        };
+        Self {
+            origin: Some(act.origin.clone()),
+            ..Self::new(head, act.analytic, details, who)
         }
+    }
+
+    /// Nothing is said of it yet.
+    pub(crate) fn new(head: Head, analytic: Analytic, details: Details, who: Who) -> Self {
+        Self {
+            head,
+            behaviours: Vec::new(),
+            technique: TECHNIQUE,
+            analytic,
+            platform: analytic.platform(),
+            severity: Severity::default(),
+            reasons: Vec::new(),
+            details,
+            cwd: None,
+            netns: None,
+            repeat: 0,
+            who,
+            origin: None,
+        }
+    }
+
+    /// Who did it, if the kernel has shown it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Owner> {
+        match &self.who {
+            Who::Logged { .. } => None,
+            Who::Seen { owner, .. } => Some(owner),
+        }
+    }
+
+    /// The arguments in a line, if they are known.
+    #[must_use]
+    pub fn command_line(&self) -> Option<String> {
+        match &self.who {
+            Who::Logged { process, .. } => process.command_line(),
+            Who::Seen { owner, .. } => owner.process.args.as_ref().map(|args| args.join(" ")),
+        }
+    }
+
+    /// The name of who started the process; empty: not known.
+    #[must_use]
+    pub fn parent(&self) -> &str {
+        match &self.who {
+            Who::Logged { process, .. } => process.parent.as_ref().map_or("", |by| &by.name),
+            Who::Seen { owner, .. } => owner.process.parent.as_ref().map_or("", |by| &by.name),
+        }
+    }
+
+    /// Who did it, by name or by number: the name of the user, or the account that logged in.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        let (name, auid, uid) = match &self.who {
+            Who::Logged { user, .. } => (&user.name, user.auid, user.uid),
+            Who::Seen { owner, .. } => (&owner.user.name, owner.user.auid, Some(owner.user.uid)),
+        };
+        let number = auid.or(uid).map(|id| id.to_string());
+        name.clone().or(number)
     }
 }
 
@@ -288,14 +417,18 @@ pub(crate) fn name_of(path: &str) -> &str {
     name.rsplit('\\').next().unwrap_or(name)
 }
 
-fn nanoseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{time:.9}"))
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature serde asks for"
 )]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_false(is: &bool) -> bool {
+    !is
 }

@@ -13,10 +13,10 @@ pub mod read;
 use serde::Serialize;
 
 pub use self::{
-    act::{Act, Actor, Origin, Parent, What},
+    act::{Act, Actor, Beside, Origin, Parent, Sights, What},
     elements::Elements,
-    finding::{Finding, Severity},
-    judge::Judge,
+    finding::{Finding, Severity, Who},
+    judge::{Judge, Live, Opinion, Passed},
 };
 
 /// The technique.

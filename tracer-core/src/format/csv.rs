@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     clock::Clock,
+    discovery::Finding,
     format::Format,
     record::{Bytes, Connection, Head, Loss, Owner, Packets, Process, Record, Socket, Start, Stop},
     text::printable,
@@ -77,18 +78,20 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of(record: &'a Record) -> Self {
-        let (connection, socket) = match record {
-            Record::Connection(connection) => (Some(&**connection), None),
-            Record::Socket(socket) => (None, Some(&**socket)),
-            Record::Start(_) | Record::Loss(_) | Record::Stop(_) => (None, None),
+        let (connection, socket, owner) = match record {
+            Record::Connection(connection) => {
+                (Some(&**connection), None, connection.owner.as_deref())
+            }
+            Record::Socket(socket) => (None, Some(&**socket), Some(&*socket.owner)),
+            Record::Discovery(finding) => (None, None, finding.owner()),
+            Record::Start(_) | Record::Loss(_) | Record::Stop(_) => (None, None, None),
         };
-        let of_connection = connection.and_then(|connection| connection.owner.as_deref());
         Self {
             record,
             head: record.head(),
             connection,
             socket,
-            owner: of_connection.or(socket.map(|socket| &*socket.owner)),
+            owner,
         }
     }
 
@@ -248,6 +251,7 @@ const COLUMNS: &[Column] = &[
         Record::Start(start) => Some(of_start(start)),
         Record::Loss(loss) => Some(of_loss(loss)),
         Record::Stop(stop) => Some(of_stop(stop)),
+        Record::Discovery(finding) => Some(of_finding(finding)),
         Record::Connection(_) | Record::Socket(_) => None,
     }),
     ("container_name", |row| {
@@ -310,6 +314,14 @@ fn of_start(start: &Start) -> String {
     let degraded = start.degraded.iter().cloned();
     let parts: Vec<String> = std::iter::once(tool).chain(degraded).collect();
     parts.join("; ")
+}
+
+/// What was done, how much it matters and why.
+fn of_finding(finding: &Finding) -> String {
+    let words = finding.behaviours.iter().map(|behaviour| behaviour.word());
+    let words: Vec<&str> = words.collect();
+    let (severity, reasons) = (finding.severity.word(), finding.reasons.join("; "));
+    format!("{severity}: {} ({reasons})", words.join(" "))
 }
 
 fn of_loss(loss: &Loss) -> String {

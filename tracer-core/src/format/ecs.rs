@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    findings,
     flow::{
         Flow, Verdict, addresses, command_line, entity, left_over, left_over_of_socket,
         left_over_of_the_run, reason, verdict,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    discovery::{Finding, Who},
     format::Format,
     outcome::Outcome,
     record::{
@@ -43,6 +45,7 @@ impl Format for Ecs {
         let document = match record {
             Record::Connection(connection) => self.connection(base, connection),
             Record::Socket(socket) => self.socket(base, socket),
+            Record::Discovery(finding) => self.discovery(base, finding),
             Record::Start(start) => of_the_run(base, &start.head, record),
             Record::Loss(loss) => of_the_run(base, &loss.head, record),
             Record::Stop(stop) => of_the_run(base, &stop.head, record),
@@ -121,6 +124,16 @@ impl Ecs {
             )
             .part("related", related(&socket.head, None, Some(owner)))
             .with("conntracer", left_over_of_socket(socket))
+    }
+
+    fn discovery(&self, base: Object, finding: &Finding) -> Object {
+        let base = match &finding.who {
+            Who::Seen { owner, ancestry } => with_owner(base, Some(owner))
+                .part("process", self.process(owner, &finding.head, ancestry))
+                .part("related", related(&finding.head, None, Some(owner))),
+            Who::Logged { .. } => base,
+        };
+        findings::alert(base, finding)
     }
 
     /// Names a process on this boot, or on this host where that is not told.
@@ -221,6 +234,7 @@ fn action(event: Event) -> &'static str {
         Event::Update => "connection_updated",
         Event::Close => "disconnect_received",
         Event::Socket => "socket_opened",
+        Event::Discovery => "discovery",
         Event::Loss => "records_lost",
         Event::Stop => "tracing_stopped",
     }
@@ -238,6 +252,7 @@ fn types(event: Event) -> &'static [&'static str] {
         | Event::Listen
         | Event::Unlisten
         | Event::Socket
+        | Event::Discovery
         | Event::Loss
         | Event::Stop => &["info"],
     }

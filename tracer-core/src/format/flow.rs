@@ -147,7 +147,8 @@ pub fn left_over_of_socket(socket: &Socket) -> Object {
     of_owner(object, Some(&socket.owner))
 }
 
-fn of_owner(object: Object, owner: Option<&Owner>) -> Object {
+/// What of an owner they have none for.
+pub fn of_owner(object: Object, owner: Option<&Owner>) -> Object {
     let Some(owner) = owner else {
         return object;
     };

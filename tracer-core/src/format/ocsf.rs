@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
+    findings,
     flow::{
         Flow, Verdict, command_line, entity, left_over, left_over_of_socket, left_over_of_the_run,
         reason, verdict,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    discovery::{Finding, Who},
     executable::base_name,
     format::Format,
     outcome::Outcome,
@@ -51,6 +53,7 @@ impl Format for Ocsf {
             Record::Stop(_) => return,
             Record::Connection(connection) => self.connection(connection),
             Record::Socket(socket) => self.socket(socket),
+            Record::Discovery(finding) => self.discovery(finding),
             Record::Loss(loss) => self.loss(loss, record),
         };
         line(&event, out);
@@ -155,6 +158,17 @@ impl Ocsf {
             .with("message", format!("records were lost since {}", loss.since))
             .with("src_endpoint", host(&loss.head))
             .with("unmapped", left_over_of_the_run(record))
+    }
+
+    /// An event of another class.
+    fn discovery(&self, finding: &Finding) -> Object {
+        let head = &finding.head;
+        let metadata = Object::default().list("profiles", PROFILES);
+        let (actor, process) = match &finding.who {
+            Who::Seen { owner, .. } => (self.actor(owner, head), self.process(owner, head)),
+            Who::Logged { .. } => Default::default(),
+        };
+        findings::detection(finding, metadata, self.device(head), actor, process)
     }
 
     fn actor(&self, owner: &Owner, head: &Head) -> Object {
@@ -297,6 +311,7 @@ fn activity(connection: &Connection) -> Activity {
             | Event::Unlisten
             | Event::State
             | Event::Socket
+            | Event::Discovery
             | Event::Start
             | Event::Loss
             | Event::Stop,
@@ -454,7 +469,7 @@ fn user(user: &User) -> Object {
 }
 
 /// Milliseconds since 1970 of a time as the records have it, rounded down.
-fn milliseconds(utc: &str) -> Option<i64> {
+pub(super) fn milliseconds(utc: &str) -> Option<i64> {
     let time: Timestamp = utc.parse().ok()?;
     i64::try_from(time.as_nanosecond().div_euclid(1_000_000)).ok()
 }

@@ -18,6 +18,7 @@ use crate::{
         Format,
         columns::{Choice, Column, FULL, LARGE, MEDIUM, NARROW, WIDE, spread, total},
         cut::cut,
+        findings,
         quantity::counted,
     },
     protocol::Protocol,
@@ -126,7 +127,11 @@ impl Table {
             printable(&clock.zone())
         );
         self.line(DIM, &head, out);
-        self.line(BOLD, &self.row(|column, _| column.title().to_owned()), out);
+        // Findings have no columns.
+        let events = start.filter.records.get("event");
+        if events.is_none_or(|events| *events != [Event::Discovery.word()]) {
+            self.line(BOLD, &self.row(|column, _| column.title().to_owned()), out);
+        }
     }
 
     fn connection(&self, connection: &Connection, clock: &Clock, out: &mut Vec<u8>) {
@@ -234,6 +239,10 @@ impl Format for Table {
             Record::Start(start) => self.start(start, clock, out),
             Record::Connection(connection) => self.connection(connection, clock, out),
             Record::Socket(socket) => self.socket(socket, clock, out),
+            Record::Discovery(finding) => {
+                let time = clock.local_time(&finding.head.time);
+                findings::table(finding, &time, self.layout, out);
+            }
             Record::Loss(loss) => self.loss(loss, clock, out),
             Record::Stop(stop) => self.stop(stop, out),
         }
@@ -413,7 +422,12 @@ fn style(event: Event) -> &'static str {
         Event::Socket => YELLOW,
         Event::Close | Event::State => DIM,
         Event::Loss => ALARM,
-        Event::Existing | Event::Connect | Event::Update | Event::Start | Event::Stop => "",
+        Event::Existing
+        | Event::Connect
+        | Event::Update
+        | Event::Discovery
+        | Event::Start
+        | Event::Stop => "",
     }
 }
 

@@ -114,7 +114,7 @@ impl Hosts {
             Record::Start(start) => self.start(start),
             Record::Stop(stop) => self.stop(stop),
             Record::Connection(connection) => self.take(Observation::from(&**connection)),
-            Record::Socket(_) | Record::Loss(_) => {}
+            Record::Socket(_) | Record::Discovery(_) | Record::Loss(_) => {}
         }
         self.see(time);
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::Arguments;
-use crate::record::{Connection, Owner, Process, Record};
+use crate::{
+    discovery::Who,
+    record::{Connection, Owner, Process, Record},
+};
 
 impl Arguments {
     /// Leaves out of a record what is not to be shown.
@@ -15,6 +18,11 @@ impl Arguments {
             Record::Start(start) => start.args = Some(self.word()),
             Record::Connection(connection) => self.connection(connection),
             Record::Socket(socket) => self.owner(&mut socket.owner),
+            Record::Discovery(finding) => {
+                if let Who::Seen { owner, .. } = &mut finding.who {
+                    self.owner(owner);
+                }
+            }
             Record::Loss(_) | Record::Stop(_) => {}
         }
     }

@@ -21,6 +21,7 @@ pub use self::{
 use crate::{
     cgroup::Cgroups,
     container::{Container, Pod},
+    discovery::Severity,
     outcome::Outcome,
     protocol::Protocol,
     record::{Direction, Event, Filter, Owner},
@@ -90,6 +91,8 @@ pub struct Selection {
     pub outcomes: Vec<Outcome>,
     /// `--not-outcome`
     pub not_outcomes: Vec<Outcome>,
+    /// `--severity`: findings of discovery matter at least so much.
+    pub severity: Severity,
 }
 
 /// What a test looks at.
@@ -315,6 +318,12 @@ impl Selection {
             && !outcome.is_some_and(|outcome| self.not_outcomes.contains(&outcome))
     }
 
+    /// How much findings matter at least, if not all are asked for.
+    fn least_severity(&self) -> Vec<String> {
+        let least = Some(self.severity).filter(|least| *least > Severity::Info);
+        least.iter().map(|least| least.word().to_owned()).collect()
+    }
+
     /// The selection as the `start` record tells it. `in_kernel`: the kernel drops what its tests do
     /// not keep.
     #[must_use]
@@ -333,6 +342,7 @@ impl Selection {
             ("not-event", words(&self.not_events)),
             ("outcome", outcomes(&self.outcomes)),
             ("not-outcome", outcomes(&self.not_outcomes)),
+            ("severity", self.least_severity()),
         ];
         let decided = self
             .terms

@@ -6,7 +6,7 @@ use super::{
     model::Model,
     view::{Page, Tab, View},
 };
-use crate::{format::cut::Cut, text::printable};
+use crate::{discovery::Severity, format::cut::Cut, text::printable};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -166,6 +166,15 @@ impl View {
         match status.messages.len() {
             0 => {}
             count => pen.write(&format!("  {count} said (d)"), look.warning()),
+        }
+        if let Some((worst, text)) = status.discovery() {
+            let style = match worst {
+                Severity::High => look.alarm(),
+                Severity::Medium => look.warning(),
+                Severity::Low | Severity::Info => look.bold(),
+            };
+            pen.write("  ", look.plain());
+            pen.write(&text, style);
         }
         if !status.is_surveyed {
             pen.write("  looking for what is open...", look.dim());

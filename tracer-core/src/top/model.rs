@@ -64,6 +64,7 @@ impl Model {
                 }
                 Record::Connection(connection) => self.connection(connection, record, now_ns),
                 Record::Loss(loss) => self.status.lose(loss),
+                Record::Discovery(finding) => self.status.find(finding),
                 // Neither is a connection.
                 Record::Socket(_) | Record::Stop(_) => {}
             }

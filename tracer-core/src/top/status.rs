@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    discovery::{Finding, Severity},
     record::{Loss, Start},
     text::printable,
 };
@@ -32,8 +33,51 @@ pub struct Status {
     /// Everything that was there before has been told.
     pub is_surveyed: bool,
     started_ns: Option<u64>,
+    /// Who looked at connections.
+    discovery: Discovery,
     /// How many new connections there were in each of the last seconds.
     new: VecDeque<(u64, u64)>,
+}
+
+/// The findings of discovery that matter.
+#[derive(Debug, Default)]
+struct Discovery {
+    count: u64,
+    worst: Severity,
+    /// The newest of the worst: what was done, and by whom.
+    who: String,
+}
+
+impl Discovery {
+    fn add(&mut self, finding: &Finding) {
+        if finding.severity < Severity::Low {
+            return;
+        }
+        self.count += 1;
+        if finding.severity >= self.worst {
+            self.worst = finding.severity;
+            self.who = who(finding);
+        }
+    }
+
+    fn describe(&self) -> Option<(Severity, String)> {
+        let findings = match self.count {
+            0 => return None,
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
+        };
+        let worst = self.worst.word();
+        let text = format!("discovery: {findings}, worst {worst}: {}", self.who);
+        Some((self.worst, text))
+    }
+}
+
+/// What did it, and by whom.
+fn who(finding: &Finding) -> String {
+    let process = finding.owner().map(|owner| owner.process.name.as_str());
+    let program = process.unwrap_or(&finding.details.matched);
+    let user = finding.user().unwrap_or_else(|| "?".to_owned());
+    printable(&format!("{program} by {user}"))
 }
 
 impl Status {
@@ -43,6 +87,16 @@ impl Status {
         self.degraded.clone_from(&start.degraded);
         self.not_covered.clone_from(&start.not_covered);
         self.started_ns = Some(now_ns);
+    }
+
+    /// Takes a finding of discovery.
+    pub fn find(&mut self, finding: &Finding) {
+        self.discovery.add(finding);
+    }
+
+    /// How much the worst finding of discovery matters, and the findings in words; `None`: none matters.
+    pub fn discovery(&self) -> Option<(Severity, String)> {
+        self.discovery.describe()
     }
 
     /// Takes a loss.

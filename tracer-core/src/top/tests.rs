@@ -9,6 +9,10 @@ use super::{Action, Key, Look, Model, View};
 use crate::{
     clock::{Anchor, Clock},
     container::Container,
+    discovery::{
+        Analytic, Finding, Severity, Who,
+        finding::{Behaviour, Details},
+    },
     names::NameSource,
     outcome::Outcome,
     process,
@@ -348,6 +352,35 @@ fn loss_is_seen_on_every_page_and_in_every_size() {
     assert!(
         paused.contains("PAUSED") && paused.contains("DEGRADED 2"),
         "{paused}"
+    );
+}
+
+/// A process of a name has looked at connections.
+fn finding(name: &str, severity: Severity) -> Record {
+    let who = Who::Seen {
+        owner: Arc::new(owner(name, 900)),
+        ancestry: Vec::new(),
+    };
+    let head = head(Event::Discovery, NOW - SECOND);
+    let mut finding = Finding::new(head, Analytic::Linux, Details::default(), who);
+    finding.severity = severity;
+    finding.behaviours = vec![Behaviour::SockDiagDump];
+    Record::Discovery(Box::new(finding))
+}
+
+#[test]
+fn who_looks_at_connections_is_said_on_every_page() {
+    let mut records = scene();
+    records.push(finding("ss", Severity::Info));
+    assert!(!seen(&records, &[], 80, 12).contains("discovery"));
+    records.push(finding("lsof", Severity::High));
+    records.push(finding("\u{1b}[2Jss", Severity::High));
+    records.push(finding("netstat", Severity::Medium));
+    check("discovery", &seen(&records, &[], 80, 12));
+    let details = seen(&records, &[Key::Enter], 120, 12);
+    assert!(
+        details.contains("discovery: 3 findings, worst high: "),
+        "{details}"
     );
 }
 

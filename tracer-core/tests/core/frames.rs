@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use tracer_abi::{
     Address, CgroupFrame, Connection, ConnectionFrame, DestinationFrame, Detail, Direction,
-    ExecFrame, ExitFrame, ForkFrame, Header, Identity, Kind, Name, Protocol, SocketFrame, family,
-    tcp,
+    ExecFrame, ExitFrame, ForkFrame, Glance, Header, Identity, Kind, Look, LookFrame, Name,
+    Protocol, SocketFrame, family, tcp,
 };
 use tracer_core::clock::NS_PER_TICK;
 use zerocopy::{Immutable, IntoBytes};
@@ -58,6 +58,21 @@ pub fn of_exec(fixed: ExecFrame, components: &[Vec<u8>], args: &[Vec<u8>]) -> Ve
     bytes(&fixed, &[exe, args].concat())
 }
 
+/// That a process looks at connections, from the directory `/tmp`.
+pub fn of_look(time_ns: u64, actor: Identity, netns: u32, look: Look) -> Vec<u8> {
+    let cwd = ended_by_zeros(&[b"tmp".to_vec()]);
+    let frame = LookFrame {
+        header: header::<LookFrame>(Kind::LOOK, time_ns, cwd.len()),
+        actor,
+        look,
+        netns,
+        cwd_len: length(cwd.len()),
+        cwd_is_truncated: 0,
+        reserved: 0,
+    };
+    bytes(&frame, &cwd)
+}
+
 pub fn of_cgroup(time_ns: u64, id: u64, hierarchy: u32, path: &str) -> Vec<u8> {
     let path = ended_by_zeros(&[path.as_bytes().to_vec()]);
     let frame = CgroupFrame {
@@ -91,6 +106,7 @@ pub fn any_frame() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|(kind, time, connection)| of_destination(kind, time, &connection))
             // All of them side by side are more than the stack of a test has room for.
             .boxed(),
+        1 => look_frame().boxed(),
         1 => fork_frame(),
         1 => exit_frame(),
         1 => (time(), number(), 0_u32..2, "(/[a-z0-9.-]{1,8}){1,4}")
@@ -162,6 +178,34 @@ fn socket_frame() -> impl Strategy<Value = Vec<u8>> {
                 bytes(&frame, &[])
             },
         )
+}
+
+fn look_frame() -> impl Strategy<Value = Vec<u8>> {
+    let look = (
+        0..Glance::COUNT,
+        any::<u16>(),
+        0_u32..3,
+        name(),
+        any::<u32>(),
+    )
+        .prop_map(|(glance, number, listed, name, count)| Look {
+            glance,
+            flags: number % 2,
+            listed,
+            family: number % 20,
+            protocol: number % 300,
+            states: count,
+            count,
+            name,
+            ..Look::NONE
+        });
+    (time(), identity(), 0_u32..3, look).prop_map(|(time_ns, actor, netns, look)| {
+        let actor = Identity {
+            tgid: actor.tgid.max(1),
+            ..actor
+        };
+        of_look(time_ns, actor, netns, look)
+    })
 }
 
 /// Bytes without a zero: components of a path, or arguments.

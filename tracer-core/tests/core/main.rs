@@ -4,6 +4,7 @@ mod community_id;
 mod cross_check;
 mod decoding;
 mod destinations;
+mod discovery;
 mod facts;
 mod formats;
 mod frames;

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use proptest::{collection::vec, prelude::*};
 use tracer_core::{
     clock::{Anchor, Clock},
-    decode::{decode, kind_of},
+    decode::{Frame, decode, kind_of},
+    discovery::Elements,
     fact::{self, Fact, Question},
     format::{Format, Json, Layout, Table},
     outcome::Outcome,
@@ -99,7 +100,8 @@ impl Run {
     pub fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         let mut pipeline = Pipeline::new(self.selection.clone(), false, self.anchor.clone())
-            .limited_to(self.count);
+            .limited_to(self.count)
+            .discovering(Some(Elements::default()));
         pipeline.start(self.start_ns, &mut records);
         for input in &self.inputs {
             match input {
@@ -131,6 +133,15 @@ impl Run {
         });
         let sockets = checks.next_back().into_iter().flatten();
         sockets.map(|hidden| hidden.sockets.len() as u64).sum()
+    }
+
+    /// How many of its frames a finding can be of.
+    fn glimpses(&self) -> u64 {
+        let shows = |input: &&Input| {
+            matches!(input, Input::Frame(bytes)
+                if matches!(decode(bytes), Ok(Frame::Look(_) | Frame::Exec(_))))
+        };
+        self.inputs.iter().filter(shows).map(|_| 1).sum()
     }
 
     /// How many of its frames about connections, or about processes, decode, and how many do not.
@@ -292,9 +303,10 @@ proptest! {
         prop_assert_eq!(output.delivered + output.derived, output.suppressed + output.written);
         prop_assert_eq!(output.written, stop.head.seq);
         prop_assert_eq!(output.written, records.len() as u64);
-        // Made in user space are those that cannot be selected, and of sockets those that only others list.
+        // Made in user space are those of the run, findings, and of sockets those that only others list.
         let of_the_run = output.written - selectable_in(&records);
-        prop_assert!((of_the_run..=of_the_run + run.hidden()).contains(&output.derived));
+        let more = run.hidden() + run.glimpses();
+        prop_assert!((of_the_run..=of_the_run + more).contains(&output.derived));
         let connections = (stop.kernel.delivered, stop.kernel.undecodable);
         prop_assert_eq!(connections, run.frames(false));
         let processes = (stop.processes.delivered, stop.processes.undecodable);

@@ -81,6 +81,7 @@ pub fn fork(child: Moment, parent: Moment, name: &str) -> ForkFrame {
 /// The process executes `/bin/NAME`.
 pub fn exec(process: Moment, parent: Moment, name: &str) -> Exec {
     Exec {
+        netns: None,
         fixed: ExecFrame {
             header: header::<ExecFrame>(Kind::EXEC, 0, 0),
             identity: process.identity(name),

@@ -12,11 +12,14 @@ use crate::{
     ring::{now_ns, reserve, submit, write_header},
 };
 
-/// An exec frame and the room for its path and arguments.
+/// Bytes of the number of a network namespace.
+const NETNS_LEN: usize = size_of::<u32>();
+
+/// An exec frame and the room for its path, network namespace and arguments.
 #[repr(C)]
 struct Exec {
     fixed: ExecFrame,
-    tail: [u8; PATH_ROOM + ARGS_MAX],
+    tail: [u8; PATH_ROOM + NETNS_LEN + ARGS_MAX],
 }
 
 /// `sched_process_exec(task, old_pid, bprm)`: the new program is in place, in process context.
@@ -56,7 +59,7 @@ fn exec(task: Task) {
     };
     let executable = task.executable();
     // SAFETY: `tail` has PATH_ROOM bytes and more.
-    let path = unsafe { executable.write_path(tail) };
+    let path = unsafe { executable.place().write_path(tail) };
     let mut flags = 0;
     if executable.is_deleted() {
         flags |= exec_flag::EXE_DELETED;
@@ -75,18 +78,22 @@ fn exec(task: Task) {
             (&raw const (*fixed).flags).read_volatile(),
         )
     };
-    // SAFETY: a path is at most PATH_ROOM bytes, behind which ARGS_MAX are left.
-    let args = unsafe { write_arguments(task, tail.add(exe_len as usize)) };
+    // SAFETY: a path is at most PATH_ROOM bytes, behind which NETNS_LEN and ARGS_MAX are left.
+    let args = unsafe {
+        let behind = tail.add(exe_len as usize);
+        behind.cast::<u32>().write_unaligned(task.netns());
+        write_arguments(task, behind.add(NETNS_LEN))
+    };
     let parent = task.parent();
     // SAFETY: every field of the fixed part is written.
     unsafe {
-        let len = size_of::<ExecFrame>() as u32 + exe_len + args.len;
+        let len = (size_of::<ExecFrame>() + NETNS_LEN) as u32 + exe_len + args.len;
         write_header(&raw mut (*fixed).header, Kind::EXEC, now_ns(), len);
         task.identify(&mut (*fixed).identity);
         (*fixed).parent_start_ns = parent.start_ns();
         (*fixed).parent_exec_id = parent.exec_id();
         (*fixed).parent_tgid = parent.tgid();
-        (*fixed).flags = flags | args.flags;
+        (*fixed).flags = flags | args.flags | exec_flag::HAS_NETNS;
         (*fixed).exe_len = exe_len;
         (*fixed).args_len = args.len;
         (*fixed).tty = task.tty();

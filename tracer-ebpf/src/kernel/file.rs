@@ -94,6 +94,44 @@ impl File {
         !inode.is_null() && probe::<u32>(inode, offset!(inode_links)) == 0
     }
 
+    /// Its inode.
+    #[inline(always)]
+    pub fn inode_address(self) -> *const u8 {
+        self.read(offset!(file_inode))
+    }
+
+    /// The directory entry that it was opened by.
+    #[inline(always)]
+    pub fn dentry(self) -> *const u8 {
+        self.read(offset!(file_dentry))
+    }
+
+    /// Where it is named.
+    #[inline(always)]
+    pub fn place(self) -> Place {
+        Place::new(self.dentry(), self.read(offset!(file_mount)))
+    }
+
+    /// The pointer that its operations keep for themselves.
+    #[inline(always)]
+    pub fn private(self) -> *const u8 {
+        self.read(offset!(file_private))
+    }
+}
+
+/// A place in the file systems, as a mount namespace sees it.
+#[derive(Clone, Copy)]
+pub struct Place {
+    dentry: *const u8,
+    mount: *const u8,
+}
+
+impl Place {
+    #[inline(always)]
+    pub fn new(dentry: *const u8, mount: *const u8) -> Self {
+        Self { dentry, mount }
+    }
+
     /// Writes the components of its path, each with a zero byte, the last one first.
     ///
     /// `d_path` of the kernel may be called from a few hooks only, and this is none of them. Like
@@ -104,15 +142,17 @@ impl File {
     /// `into` points to [`PATH_ROOM`] bytes.
     #[inline(always)]
     pub unsafe fn write_path(self, into: *mut u8) -> Path {
-        let mut dentry: *const u8 = self.read(offset!(file_dentry));
-        let mut vfs_mount: *const u8 = self.read(offset!(file_mount));
+        let mut dentry = self.dentry;
+        let mut vfs_mount = self.mount;
         let mut len = 0_usize;
         let mut depth = 0;
         while depth < DEPTH_MAX {
             depth += 1;
             let root = probe::<*const u8>(vfs_mount, offset!(vfs_root));
             let parent = probe::<*const u8>(dentry, offset!(dentry_parent));
-            if dentry == root || dentry == parent {
+            // A file of no directory has a name all the same, e.g. one that is in memory only.
+            let is_alone = dentry == parent && dentry != root && len == 0;
+            if (dentry == root || dentry == parent) && !is_alone {
                 let mount = vfs_mount.wrapping_sub(offset!(mount_vfs));
                 let above = probe::<*const u8>(mount, offset!(mount_parent));
                 if above == mount || above.is_null() {
@@ -138,6 +178,12 @@ impl File {
             len = (len + read as usize) & (PATH_ROOM - 1);
             if len > EXE_MAX {
                 break;
+            }
+            if is_alone {
+                return Path {
+                    len: len as u32,
+                    is_truncated: false,
+                };
             }
             dentry = parent;
         }

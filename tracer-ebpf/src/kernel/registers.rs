@@ -45,6 +45,57 @@ pub fn call(registers: *const u8) -> Option<Call> {
     call_of_32_bit(number)
 }
 
+/// The system calls by which connections may be shown, once they have returned.
+#[derive(Clone, Copy)]
+pub enum Look {
+    /// `open`, `openat`, `openat2`
+    Open,
+    /// `bpf` with `BPF_ITER_CREATE`
+    Iterator,
+    /// `socket`
+    Socket,
+    /// `sendto`: a descriptor and data in the program's memory.
+    Send(u32, *const u8),
+    /// `sendmsg`: a descriptor and a header in the program's memory.
+    SendMessage(u32, *const u8),
+}
+
+/// The one of these that ends. Of what 32-bit programs send nothing is known; it takes a socket first.
+#[inline(always)]
+pub fn look(registers: *const u8) -> Option<Look> {
+    const ITER_CREATE: u32 = 33;
+    const SOCKET: u64 = 1;
+    let read = |offset| Trusted::read::<u64>(registers, offset);
+    let number = read(offset!(regs_call)) as u32;
+    if !matches!(
+        number,
+        2 | 5 | 41 | 44 | 46 | 102 | 257 | 295 | 321 | 357 | 359 | 437
+    ) {
+        return None;
+    }
+    if Task::current().is_compat() {
+        return match number {
+            5 | 295 | 437 => Some(Look::Open),
+            357 if read(offset!(regs_first_compat)) as u32 == ITER_CREATE => Some(Look::Iterator),
+            359 => Some(Look::Socket),
+            SOCKETCALL if read(offset!(regs_first_compat)) == SOCKET => Some(Look::Socket),
+            _ => None,
+        };
+    }
+    let sends = || {
+        let (descriptor, data) = (read(offset!(regs_first)), read(offset!(regs_second)));
+        (descriptor as u32, data as *const u8)
+    };
+    match number {
+        2 | 257 | 437 => Some(Look::Open),
+        321 if read(offset!(regs_first)) as u32 == ITER_CREATE => Some(Look::Iterator),
+        41 => Some(Look::Socket),
+        44 => Some(Look::Send(sends().0, sends().1)),
+        46 => Some(Look::SendMessage(sends().0, sends().1)),
+        _ => None,
+    }
+}
+
 const SOCKETCALL: u32 = 102;
 
 /// `arch/x86/entry/syscalls/syscall_64.tbl`

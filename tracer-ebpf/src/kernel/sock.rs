@@ -173,8 +173,13 @@ impl<M: Memory> Sock<M> {
     /// Inode number of its network namespace.
     #[inline(always)]
     pub fn netns(self) -> u32 {
-        let net = self.read::<*const u8>(offset!(sk_net));
-        probe::<u32>(net, offset!(net_inode))
+        net_inode(self.read(offset!(sk_net)))
+    }
+
+    /// What is spoken, as its family numbers it.
+    #[inline(always)]
+    pub fn number_of_protocol(self) -> u16 {
+        self.read(offset!(sk_protocol))
     }
 
     /// Port of the other end, zero while there is none.
@@ -261,4 +266,10 @@ pub fn wire_family(local: Address, remote: Address) -> u8 {
     } else {
         6
     }
+}
+
+/// Inode number of a network namespace: `struct net`.
+#[inline(always)]
+pub fn net_inode(net: *const u8) -> u32 {
+    probe::<u32>(net, offset!(net_inode))
 }

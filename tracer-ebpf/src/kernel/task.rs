@@ -4,8 +4,9 @@ use aya_ebpf::helpers::generated::bpf_get_current_task;
 use tracer_abi::{Identity, Name, Offsets, identity_flag};
 
 use super::{
-    Cgroup, File, Sock, Socket,
+    Cgroup, File, Place, Sock, Socket,
     memory::{Plain, Probed, probe},
+    net_inode,
 };
 use crate::globals::{global, offset};
 
@@ -97,7 +98,7 @@ impl Task {
     /// A socket of the task, by descriptor.
     #[inline(always)]
     pub fn socket(self, descriptor: u32) -> Option<Socket> {
-        File::of_table(self.read(offset!(task_files)), descriptor)?.socket()
+        self.file(descriptor)?.socket()
     }
 
     /// The same without its user-space side; `None` where it is released.
@@ -120,6 +121,29 @@ impl Task {
     #[inline(always)]
     pub fn holds(self, file: *const u8) -> bool {
         File::is_in_table(self.read(offset!(task_files)), file)
+    }
+
+    /// A file of the task, by descriptor.
+    #[inline(always)]
+    pub fn file(self, descriptor: u32) -> Option<File> {
+        File::of_table(self.read(offset!(task_files)), descriptor)
+    }
+
+    /// Inode number of its network namespace.
+    #[inline(always)]
+    pub fn netns(self) -> u32 {
+        let namespaces: *const u8 = self.read(offset!(task_nsproxy));
+        net_inode(probe(namespaces, offset!(nsproxy_net)))
+    }
+
+    /// Its working directory.
+    #[inline(always)]
+    pub fn directory(self) -> Place {
+        let fs: *const u8 = self.read(offset!(task_fs));
+        Place::new(
+            probe(fs, offset!(fs_pwd_dentry)),
+            probe(fs, offset!(fs_pwd_mount)),
+        )
     }
 
     /// The file of the running program.
@@ -218,7 +242,7 @@ impl Task {
 
 /// `pid->numbers[level].nr`
 #[inline(always)]
-fn number(pid: *const u8, level: usize) -> u32 {
+pub fn number(pid: *const u8, level: usize) -> u32 {
     let slot = offset!(pid_numbers) + level * offset!(upid_size) + offset!(upid_number);
     probe::<u32>(pid, slot)
 }

@@ -103,8 +103,31 @@ Exit codes: 0 all was taken, 1 something was not, 2 wrong usage, 3 records were 
     ),
 };
 
-/// `conntracer discovery` and `conntracer discovery read`
+/// `conntracer discovery`
 pub const DISCOVERY: Examples = Examples {
+    short: "Example: conntracer discovery --severity medium",
+    long: concat!(
+        "By the detection strategy DET0320 of ATT&CK, analytic AN0904, by what processes do and not by what they \
+         are called; the mutable elements are the section [discovery] of the configuration. One process is one \
+         finding, told when it ends or when it does nothing more.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  Who looks at the connections of this host and should not:
+    conntracer discovery --severity medium
+  Accounts of services, with the hashes of what they run, for a SIEM:
+    conntracer discovery --user www-data,postgres --hash -o ecs
+  Who did while it was recorded, by trace --discovery or by this command:
+    conntracer discovery --from case.rec
+  In the logs of other platforms:
+    conntracer discovery read audit.log
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
+/// `conntracer discovery read`
+pub const DISCOVERY_READ: Examples = Examples {
     short: "Example: conntracer discovery read audit.log",
     long: "\
 By the detection strategy DET0320 of ATT&CK. What kind of log a file is, is seen by its first lines; the \

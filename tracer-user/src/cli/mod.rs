@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::{
     config::Config,
-    discovery::{DiscoveryArgs, DiscoveryWithin, ReadArgs},
+    discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
@@ -87,7 +87,7 @@ pub enum Command {
     /// Which hosts communicate: one row for each source, destination, port and protocol
     #[command(after_help = examples::HOSTS.short, after_long_help = examples::HOSTS.long)]
     Hosts(Box<HostsArgs>),
-    /// Who looked at connections: discovery (ATT&CK T1049) in the logs of other platforms
+    /// Who looks at connections: discovery (ATT&CK T1049), on this host, in recordings, or in logs
     #[command(after_help = examples::DISCOVERY.short, after_long_help = examples::DISCOVERY.long)]
     Discovery(Box<DiscoveryArgs>),
     /// Post connections to a server: the only command that makes connections of its own
@@ -137,6 +137,7 @@ impl Cli {
             Some(Command::Snapshot(args)) => Some(&args.live),
             Some(Command::Hosts(args)) => Some(&args.live),
             Some(Command::Export(args)) => Some(args.live()),
+            Some(Command::Discovery(args)) => args.live(),
             Some(Command::Top(args)) => Some(&args.live),
             Some(_) => None,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FormatArgs, ShowArgs, TableArgs, groups::heading};
+use super::{FindingArgs, FormatArgs, ShowArgs, TableArgs, groups::heading};
 
 /// Flags of `replay`.
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub struct ReplayArgs {
     /// Of arguments, and of messages.
     #[command(flatten)]
     pub format: FormatArgs,
+    /// Whether who looks at connections is told, too.
+    #[command(flatten)]
+    pub findings: FindingArgs,
     /// Stop after this many records about connections
     #[arg(long, value_name = "N", help_heading = heading::OUTPUT)]
     pub count: Option<u64>,

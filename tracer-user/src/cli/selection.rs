@@ -6,6 +6,7 @@ use std::{fmt::Display, os::unix::fs::MetadataExt as _, str::FromStr};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use tracer_core::{
+    discovery::Severity,
     fact::Account,
     outcome::Outcome,
     protocol::Protocol,
@@ -129,13 +130,47 @@ impl SelectionArgs {
     /// What is in a network namespace, and nothing else.
     pub fn of_namespace(inode: u32) -> Self {
         Self {
-            given: vec![Given {
-                name: "netns",
-                is_negated: false,
-                values: vec![inode.to_string()],
-            }],
+            given: vec![Given::of("netns", &inode.to_string())],
             any: false,
         }
+    }
+
+    /// Of the same, findings of discovery that matter at least so much, and no other records.
+    ///
+    /// # Errors
+    /// If other records are asked for, or no findings.
+    pub fn of_findings(&self, least: Severity) -> Result<Self, UsageError> {
+        let word = Event::Discovery.word();
+        let is_finding = |value: &String| value.trim() == word;
+        let is_wrong = |given: &Given| {
+            let mut values = given.values.iter();
+            if given.is_negated {
+                values.any(is_finding)
+            } else {
+                !values.all(is_finding)
+            }
+        };
+        let mut events = self.given.iter().filter(|given| given.name == "event");
+        if events.any(is_wrong) {
+            let why = "--event: `conntracer discovery` tells findings and nothing else; `trace --discovery` tells them among all records";
+            return Err(UsageError(why.to_owned()));
+        }
+        let mut found = self.clone();
+        found
+            .given
+            .retain(|given| given.name != "event" || given.is_negated);
+        found.given.push(Given::of("event", word));
+        if least > Severity::Info {
+            found.given.push(Given::of("severity", least.word()));
+        }
+        Ok(found)
+    }
+
+    /// Whether findings of discovery are asked for by name.
+    pub fn wants_findings(&self) -> bool {
+        let word = Event::Discovery.word();
+        let mut events = self.given.iter().filter(|given| given.name == "event");
+        events.any(|given| !given.is_negated && given.values.iter().any(|one| one.trim() == word))
     }
 
     /// Whether nothing is selected.
@@ -173,6 +208,10 @@ impl SelectionArgs {
                 ("event", true) => selection.not_events.extend(given.parse_with(event)?),
                 ("outcome", false) => selection.outcomes = given.parse_with(outcome)?,
                 ("outcome", true) => selection.not_outcomes = given.parse_with(outcome)?,
+                ("severity", _) => {
+                    let least = given.parse_with(severity)?;
+                    selection.severity = least.into_iter().max().unwrap_or_default();
+                }
                 _ => selection.terms.push(Term {
                     test: given.test(surroundings)?,
                     is_negated: given.is_negated,
@@ -184,6 +223,15 @@ impl SelectionArgs {
 }
 
 impl Given {
+    /// A flag with a value.
+    fn of(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            is_negated: false,
+            values: vec![value.to_owned()],
+        }
+    }
+
     fn test(&self, surroundings: &Surroundings<'_>) -> Result<Test, UsageError> {
         let netns = |name: &str| netns(name, surroundings.is_live);
         Ok(match self.name {
@@ -249,6 +297,10 @@ fn word<T: Copy>(value: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Re
 
 fn event(value: &str) -> Result<Event, String> {
     word(value, &Event::SELECTABLE, Event::word)
+}
+
+fn severity(value: &str) -> Result<Severity, String> {
+    word(value, &Severity::ALL, Severity::word)
 }
 
 fn outcome(value: &str) -> Result<Outcome, String> {
@@ -390,6 +442,50 @@ mod tests {
     fn what_was_there_before_can_be_left_out() {
         let selection = resolve(&["--new-only", "--not-event", "listen"]).unwrap();
         assert_eq!(selection.not_events, [Event::Listen, Event::Existing]);
+    }
+
+    #[test]
+    fn findings_are_selected_alone() {
+        let findings = |words: &[&str]| {
+            let words = std::iter::once("conntracer").chain(words.iter().copied());
+            let args = Cli::try_parse_from(words).unwrap().selection;
+            let found = args.of_findings(Severity::Medium);
+            found.map_err(|error| error.to_string())
+        };
+        let found = findings(&["--user", "7", "--new-only"]).unwrap();
+        assert_eq!(
+            found.words(),
+            [
+                "--user 7",
+                "--not-event existing",
+                "--event discovery",
+                "--severity medium"
+            ]
+        );
+        assert_eq!(
+            findings(&["--event", "discovery"]).unwrap().words().len(),
+            2
+        );
+        for words in [
+            ["--event", "connect"],
+            ["--event", "discovery,connect"],
+            ["--not-event", "discovery"],
+        ] {
+            assert!(
+                findings(&words).unwrap_err().contains("--event"),
+                "{words:?}"
+            );
+        }
+        let surroundings = Surroundings {
+            users: &[],
+            is_live: false,
+            may_have_more_users: false,
+        };
+        let selection = found.resolve(&surroundings).unwrap();
+        assert_eq!(selection.events, [Event::Discovery]);
+        assert_eq!(selection.severity, Severity::Medium);
+        let told = selection.describe(false).records;
+        assert_eq!(told["severity"], ["medium"]);
     }
 
     #[test]

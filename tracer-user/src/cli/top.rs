@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, LiveArgs, NetworkArgs, SelectionArgs, ToneArgs, WatchArgs, groups::heading,
-    values::Duration,
+    DetailArgs, FindingArgs, LiveArgs, NetworkArgs, SelectionArgs, ToneArgs, WatchArgs,
+    groups::heading, values::Duration,
 };
 
 /// Flags of `top`.
@@ -34,6 +34,9 @@ pub struct TopArgs {
     /// Show every TCP state change at once, and in the timeline of a connection
     #[arg(long, help_heading = heading::OUTPUT, hide_short_help = true)]
     pub states: bool,
+    /// Whether who looks at connections is told, too.
+    #[command(flatten)]
+    pub findings: FindingArgs,
     /// For how long.
     #[command(flatten)]
     pub watch: WatchArgs,

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, FormatArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs, WatchArgs, groups::heading,
-    values::Duration,
+    DetailArgs, FindingArgs, FormatArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs, WatchArgs,
+    groups::heading, values::Duration,
 };
 
 /// Flags of `trace`.
@@ -22,6 +22,9 @@ pub struct TraceArgs {
     /// Of arguments, and of messages.
     #[command(flatten)]
     pub format: FormatArgs,
+    /// Whether who looks at connections is told, too.
+    #[command(flatten)]
+    pub findings: FindingArgs,
     /// Tell of connections that stay open, that often; 0s: never
     #[arg(
         long,

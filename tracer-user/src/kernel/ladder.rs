@@ -3,6 +3,7 @@
 //! Read as a table: for each [`Fact`] its rungs. `load` attaches, for each fact, the best rung that
 //! the running kernel grants.
 
+mod looks;
 mod rungs;
 mod shared;
 
@@ -45,6 +46,16 @@ pub enum Fact {
     Update,
     /// UDP sockets and the flows of their datagrams.
     Datagram,
+    /// Who opens or reads the lists of sockets in `/proc`.
+    ProcNet,
+    /// Who asks for sockets over netlink.
+    Dump,
+    /// Who lists the descriptors of many processes.
+    FdSweep,
+    /// Who goes through sockets with an iterator of BPF.
+    Iterator,
+    /// What of this goes through `io_uring`.
+    IoUring,
 }
 
 impl Fact {
@@ -66,6 +77,20 @@ impl Fact {
         Self::Update,
     ];
 
+    /// What tells of discovery; only where that is asked for.
+    pub const DISCOVERY: [Self; 5] = [
+        Self::ProcNet,
+        Self::Dump,
+        Self::FdSweep,
+        Self::Iterator,
+        Self::IoUring,
+    ];
+
+    /// All there are.
+    pub fn every() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain(Self::DISCOVERY)
+    }
+
     /// Its name in `--hooks`, in `doctor` and in the `start` record.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,6 +107,11 @@ impl Fact {
             Self::Existing => "existing",
             Self::Update => "update",
             Self::Datagram => "datagram",
+            Self::ProcNet => "proc_net",
+            Self::Dump => "dump",
+            Self::FdSweep => "fd_sweep",
+            Self::Iterator => "iterator",
+            Self::IoUring => "io_uring",
         }
     }
 
@@ -117,6 +147,13 @@ impl Fact {
             }
             Self::Datagram => "UDP is not seen",
             Self::Update => "of connections that stay open nothing is said before they end",
+            Self::ProcNet => "who reads the lists of sockets in /proc is not seen",
+            Self::Dump => "who asks for sockets over netlink is not seen",
+            Self::FdSweep => "who lists the descriptors of other processes is not seen",
+            Self::Iterator => "who goes through sockets with an iterator of BPF is not seen",
+            Self::IoUring => {
+                "that discovery went through io_uring is not said, and on the lowest rung it is not seen"
+            }
         }
     }
 
@@ -136,6 +173,11 @@ impl Fact {
             Self::Existing => rungs::EXISTING,
             Self::Update => rungs::UPDATE,
             Self::Datagram => rungs::DATAGRAM,
+            Self::ProcNet => looks::PROC_NET,
+            Self::Dump => looks::DUMP,
+            Self::FdSweep => looks::FD_SWEEP,
+            Self::Iterator => looks::ITERATOR,
+            Self::IoUring => looks::IO_URING,
         }
     }
 }

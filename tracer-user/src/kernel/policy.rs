@@ -62,8 +62,7 @@ fn family(word: &str) -> Result<Option<Family>, String> {
 }
 
 fn pin(fact: &str, via: &str) -> Result<(Fact, &'static str), String> {
-    let known = Fact::ALL
-        .into_iter()
+    let known = Fact::every()
         .find(|known| known.name() == fact)
         .ok_or_else(|| format!("there is no fact `{fact}`; see `conntracer doctor`"))?;
     let rung = known.rungs().iter().find(|rung| rung.via == via);

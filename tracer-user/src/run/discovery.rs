@@ -1,171 +1,62 @@
-//! `conntracer discovery`: who looked at the connections of a host, device or cloud.
+//! `conntracer discovery`: who looks at the connections of a host, device or cloud.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    path::Path,
+mod from;
+mod read;
+
+use std::time::Duration;
+
+use super::{
+    Ending,
+    live::{self, Live, Output, Recording, Updates},
+    session::Until,
+};
+use crate::{
+    cli::{DiscoveryArgs, DiscoveryWithin, TableArgs, check_findings},
+    kernel::ladder::Fact,
 };
 
-use anyhow::{Context as _, anyhow, bail};
-use tracer_core::{
-    discovery::{
-        Finding, Judge, Severity,
-        read::{Kind, Log, NoKind, Problem, Readers, Taken},
-    },
-    format::findings,
-    text::printable,
-};
-use tracing::{error, info};
+/// What is to be known beside the hooks of discovery: who each process is, and which connections the same
+/// session opens.
+const BESIDE: [Fact; 5] = [
+    Fact::Process,
+    Fact::Cgroup,
+    Fact::Destroy,
+    Fact::Connect,
+    Fact::State,
+];
 
-use super::{Ending, NOTES, live, replay};
-use crate::cli::{DiscoveryArgs, DiscoveryWithin, OutputFormat, ReadArgs, UsageError};
+/// A table of findings has no columns.
+const NO_COLUMNS: TableArgs = TableArgs { columns: None };
 
-/// Bytes of a line, at most: clouds deliver files that are one line.
-const LINE_MAX: u64 = 64 << 20;
-/// Of so many lines of a file that cannot be read it is said why not; all are counted.
-const NAMED_MAX: u64 = 10;
-/// What files of UTF-16 begin with.
-const UTF_16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
-
-/// Runs the command.
+/// Tells who does so now, did while it was recorded, or did by logs.
 pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
-    let DiscoveryWithin::Read(args) = &args.within;
-    read(args)
-}
-
-fn read(args: &ReadArgs) -> anyhow::Result<Ending> {
-    let write = writer_of(args)?;
-    let mut judge = Judge::new(args.config.load()?.discovery());
-    let mut readers = Readers::new(args.year.unwrap_or_else(this_year));
-    let mut unreadable = 0;
-    for path in &args.files {
-        let mut reading = Reading {
-            name: path.display().to_string(),
-            judge: &mut judge,
-            unreadable: 0,
-        };
-        reading.all(path, args.kind, &mut readers)?;
-        unreadable += reading.unreadable;
+    if let Some(DiscoveryWithin::Read(args)) = &args.within {
+        return read::run(args);
     }
-    let (mut findings, passed) = judge.end();
-    let least = Severity::from(args.severity);
-    findings.retain(|finding| finding.severity >= least);
-    let (mut writer, name) = live::writer(&args.output)?;
-    let mut out = Vec::new();
-    for (seq, finding) in (1..).zip(&mut findings) {
-        finding.seq = seq;
-        write(finding, &mut out);
+    let config = args.live.config.load()?;
+    let elements = config.discovery();
+    let selection = args.show.selection.of_findings(args.severity.into())?;
+    check_findings(args.show.output.output, Some(&elements))?;
+    if !args.from.is_empty() {
+        return from::run(args, &selection, &config);
     }
-    writer
-        .write_all(&out)
-        .and_then(|()| writer.flush())
-        .with_context(|| format!("cannot write {name}"))?;
-    info!(
-        target: NOTES,
-        "{} findings; not told: {} of allowed principals, {} of users out of scope; {unreadable} lines could not be read",
-        findings.len(),
-        passed.allowed,
-        passed.out_of_scope,
-    );
-    if passed.left_out > 0 {
-        error!(
-            "there was no room for {} acts: read less at once",
-            passed.left_out
-        );
-    }
-    Ok(if unreadable + passed.left_out > 0 {
-        Ending::Incomplete
-    } else {
-        Ending::Done
+    live::run(Live {
+        facts: &BESIDE,
+        selection: &selection,
+        networks: &args.show.networks,
+        config: &config,
+        output: Output::Shown(&args.show.output, &NO_COLUMNS, &args.format),
+        hooks: &args.live.hooks,
+        buffer: args.live.buffer,
+        kernel_log: args.live.kernel_log,
+        record: Recording::of(&args.recording, &args.show.output),
+        count: None,
+        updates: Updates::Never,
+        udp_idle: Duration::MAX,
+        states: false,
+        discovery: Some(elements),
+        cross_check: false,
+        hash: args.details.hash,
+        until: Until::after(args.duration),
     })
-}
-
-type Write = Box<dyn Fn(&Finding, &mut Vec<u8>)>;
-
-/// What writes a finding.
-fn writer_of(args: &ReadArgs) -> Result<Write, UsageError> {
-    let layout = live::layout(&args.output);
-    Ok(match args.output.output {
-        OutputFormat::Table | OutputFormat::Wide => {
-            Box::new(move |finding, out| findings::table(finding, layout, out))
-        }
-        OutputFormat::Json => Box::new(findings::json),
-        OutputFormat::Ecs => Box::new(findings::ecs),
-        OutputFormat::Ocsf => Box::new(findings::ocsf),
-        OutputFormat::Csv | OutputFormat::Nemesis => {
-            let why = "-o: `csv` and `nemesis` are of connections; findings have table, json, ecs and ocsf";
-            return Err(UsageError(why.to_owned()));
-        }
-    })
-}
-
-fn this_year() -> i16 {
-    jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .year()
-}
-
-/// A file that is read.
-struct Reading<'a> {
-    name: String,
-    judge: &'a mut Judge,
-    unreadable: u64,
-}
-
-impl Reading<'_> {
-    /// Reads it, and hands over what was done.
-    fn all(
-        &mut self,
-        path: &Path,
-        kind: Option<Kind>,
-        readers: &mut Readers,
-    ) -> anyhow::Result<()> {
-        let mut input = BufReader::new(replay::open(path)?);
-        let failed = format!("cannot read {}", self.name);
-        let begin = input.fill_buf().with_context(|| failed.clone())?;
-        if UTF_16.iter().any(|mark| begin.starts_with(mark)) {
-            bail!("{} is UTF-16: make UTF-8 of it, e.g. with iconv", self.name);
-        }
-        let mut log = Log::new(&self.name, kind, readers);
-        let mut taken = Taken::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let mut rest = input.by_ref().take(LINE_MAX);
-            let count = rest.read_until(b'\n', &mut line);
-            if count.with_context(|| failed.clone())? == 0 {
-                break;
-            }
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end_matches(['\n', '\r']);
-            let text = text.trim_start_matches('\u{feff}');
-            log.line(text, &mut taken)
-                .map_err(|NoKind| self.no_kind())?;
-            self.deal(&mut taken);
-        }
-        log.end(&mut taken).map_err(|NoKind| self.no_kind())?;
-        self.deal(&mut taken);
-        if self.unreadable > NAMED_MAX {
-            let (name, count) = (printable(&self.name), self.unreadable);
-            error!("{name}: {count} lines could not be read");
-        }
-        Ok(())
-    }
-
-    fn deal(&mut self, taken: &mut Taken) {
-        for act in taken.acts.drain(..) {
-            self.judge.take(act);
-        }
-        for Problem { origin, why } in taken.problems.drain(..) {
-            self.unreadable += 1;
-            if self.unreadable <= NAMED_MAX {
-                let (name, why) = (printable(&self.name), printable(&why.0));
-                error!("{name}, line {}: {why}; the other lines count", origin.line);
-            }
-        }
-    }
-
-    fn no_kind(&self) -> anyhow::Error {
-        let name = &self.name;
-        anyhow!("{name} looks like no log that is known; --kind says what it is")
-    }
 }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tracer_core::{clock::Clock, record::Record};
 
 use super::{
-    Ending,
+    Ending, live,
     replay::{self, Recorded},
 };
 use crate::{
@@ -53,6 +53,9 @@ impl Files<'_> {
     /// # Errors
     /// If one cannot be read.
     pub fn read(&self, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
+        if self.selection.wants_findings() {
+            return Err(live::no_findings().into());
+        }
         let mut ending = Ending::Done;
         for path in self.paths {
             ending = ending.worse(self.read_one(path, taker)?);
@@ -77,6 +80,7 @@ impl Files<'_> {
             selection: self.selection,
             networks: self.networks,
             count: None,
+            discovery: None,
             no_verify: false,
         };
         replay::replay(&recorded, input, || Ok(Box::new(Gatherer(taker))))

@@ -90,6 +90,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         updates,
         udp_idle: std::time::Duration::MAX,
         states: false,
+        discovery: None,
         cross_check: false,
         hash: args.details.hash,
         until,

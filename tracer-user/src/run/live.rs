@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tracer_core::{
     clock::Anchor,
+    discovery::Elements,
     fact::{Fact, Tracing},
     format::{Csv, Ecs, Format, Json, Layout, Nemesis, Ocsf, Table},
     pipeline::Pipeline,
@@ -81,6 +82,8 @@ pub struct Live<'a> {
     pub udp_idle: Duration,
     /// Every TCP state change is told.
     pub states: bool,
+    /// Who looks at connections is told, by these elements.
+    pub discovery: Option<Elements>,
     /// What was there before is compared with what others list.
     pub cross_check: bool,
     /// Executables are hashed.
@@ -163,10 +166,44 @@ impl Live<'_> {
             .as_ref()
             .is_some_and(|record| !record.is_selected)
     }
+
+    /// The kernel half drops nothing. What a cross-check finds is held against all that it found, and how
+    /// much a finding of discovery matters depends on what the same session did beside it.
+    fn needs_everything(&self) -> bool {
+        self.records_everything() || self.cross_check || self.discovery.is_some()
+    }
+
+    /// Flags that make no sense together.
+    fn check(&self) -> Result<(), UsageError> {
+        let is_selected = |record: &Recording<'_>| record.is_selected;
+        if self.discovery.is_some() && self.record.as_ref().is_some_and(is_selected) {
+            let why = "--record-selected: how much a finding of discovery matters depends on what was not selected";
+            return Err(UsageError(why.to_owned()));
+        }
+        if self.discovery.is_none() && self.selection.wants_findings() {
+            return Err(no_findings());
+        }
+        Ok(())
+    }
+
+    /// What is to be known.
+    fn facts(&self) -> Vec<ladder::Fact> {
+        let discovery = self.discovery.is_some();
+        let discovery = ladder::Fact::DISCOVERY.into_iter().filter(|_| discovery);
+        self.facts.iter().copied().chain(discovery).collect()
+    }
+}
+
+/// Findings are asked for where none are told.
+pub fn no_findings() -> UsageError {
+    let why =
+        "--event: `discovery` is told by `trace`, `top`, `replay` and the command `discovery` only";
+    UsageError(why.to_owned())
 }
 
 /// Looks at the running kernel.
 pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
+    args.check()?;
     privileges::check()?;
     let users = accounts::of_host();
     let selection = args.selection.resolve(&Surroundings {
@@ -179,9 +216,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
         return Err(UsageError(why.to_owned()).into());
     }
     let networks = args.config.networks(args.networks);
-    // What a cross-check finds is held against all that the kernel half found.
-    let wants_all = args.records_everything() || args.cross_check;
-    let kernel_selects = selection.may_drop_in_kernel() && !wants_all;
+    let kernel_selects = selection.may_drop_in_kernel() && !args.needs_everything();
     let compiled = if kernel_selects {
         let own = addresses::of_namespace(std::process::id());
         selection.compile(&Scopes::new(&own, &networks))
@@ -192,9 +227,11 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     let anchor = clock.anchor();
     let pipeline = Pipeline::new(selection, kernel_selects, anchor.clone())
         .limited_to(args.count)
-        .hashing(args.hash);
+        .hashing(args.hash)
+        .discovering(args.discovery.clone());
     // Opened before anything is loaded, so that a wrong name costs nothing.
     let recorder = recorder(&args, anchor)?;
+    let wanted = args.facts();
     let sink = match args.output {
         Output::Taken(sink) => Some(sink),
         Output::Shown(output, table, format) => {
@@ -210,7 +247,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     // Threads made from here on leave the signals to the one that listens.
     ending_signals().thread_block()?;
     let mut attached = load::attach(&Request {
-        facts: args.facts,
+        facts: &wanted,
         policy: args.hooks,
         selection: &compiled,
         ring_bytes: args.buffer.0,

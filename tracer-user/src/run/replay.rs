@@ -5,6 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 use anyhow::Context as _;
 use tracer_core::{
     decode::{decode, kind_of},
+    discovery::Elements,
     fact::{Account, Fact},
     pipeline::Pipeline,
     record::Record,
@@ -14,7 +15,8 @@ use tracing::{error, info, warn};
 
 use super::{Ending, NOTES, live, told::Told};
 use crate::{
-    cli::{Config, NetworkArgs, ReplayArgs, SelectionArgs, Surroundings},
+    cli::{Config, NetworkArgs, ReplayArgs, SelectionArgs, Surroundings, check_findings},
+    kernel::ladder,
     output::sink::{RecordSink, Written},
 };
 
@@ -34,22 +36,27 @@ pub struct Recorded<'a> {
     pub networks: &'a NetworkArgs,
     /// How many records about connections are written at most.
     pub count: Option<u64>,
+    /// Who looked at connections is told, by these elements.
+    pub discovery: Option<Elements>,
     /// It may have been changed.
     pub no_verify: bool,
 }
 
 /// Replays a recording.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
+    // Of a machine that is not the traced one, nothing is read.
+    let config = Config::default();
+    let discovery = args.findings.elements(&args.show.selection, &config);
+    check_findings(args.show.output.output, discovery.as_ref())?;
     let recorded = Recorded {
         file: &args.file,
         selection: &args.show.selection,
         networks: &args.show.networks,
         count: args.count,
+        discovery,
         no_verify: args.no_verify,
     };
     args.format.check(args.show.output.output)?;
-    // Of a machine that is not the traced one, nothing is read.
-    let config = Config::default();
     let sink = || {
         let sink = live::sink(&args.show.output, &args.table, &args.format, &config)?;
         Ok(Box::new(sink) as Box<dyn RecordSink>)
@@ -112,6 +119,12 @@ pub fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     Ok(Box::new(file))
+}
+
+/// Whether a hook is one of those that are attached for findings of discovery.
+fn is_of_discovery(hook: &str) -> bool {
+    let mut facts = ladder::Fact::DISCOVERY.into_iter();
+    facts.any(|fact| fact.name() == hook)
 }
 
 /// A replay under way.
@@ -240,6 +253,23 @@ impl<'a> Replay<'a> {
         is_same
     }
 
+    /// Says if nothing in it shows what processes did to learn of connections.
+    fn say_what_is_not_found(&self) {
+        let has_hooks = |fact: &Fact| match fact {
+            Fact::Tracing(tracing) => {
+                let mut hooks = tracing.hooks.iter();
+                hooks.any(|hook| is_of_discovery(&hook.name))
+            }
+            _ => false,
+        };
+        if self.args.discovery.is_some() && !self.early.iter().any(has_hooks) {
+            warn!(
+                "{} was recorded without --discovery: only executed utilities are found in it",
+                self.args.file.display()
+            );
+        }
+    }
+
     fn make_pipeline(&mut self) -> anyhow::Result<Pipeline> {
         let users: Vec<Account> = self
             .early
@@ -256,7 +286,9 @@ impl<'a> Replay<'a> {
         })?;
         let kernel_selected = self.was_selected_so() && selection.may_drop_in_kernel();
         let mut pipeline = Pipeline::new(selection, kernel_selected, self.header.clock.clone())
-            .limited_to(self.args.count);
+            .limited_to(self.args.count)
+            .discovering(self.args.discovery.clone());
+        self.say_what_is_not_found();
         for fact in std::mem::take(&mut self.early) {
             if self.is_wanted(&fact) {
                 pipeline.learn(&fact, &mut self.records);

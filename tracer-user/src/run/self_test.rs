@@ -84,6 +84,7 @@ fn trace(netns: u32, hooks: &Policy, to: Gatherer) -> anyhow::Result<()> {
         networks: &NetworkArgs::default(),
         config: &Config::default(),
         states: false,
+        discovery: None,
         cross_check: false,
         hash: false,
         output: Output::Taken(Box::new(to)),

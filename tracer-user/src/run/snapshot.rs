@@ -25,6 +25,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         updates: Updates::Never,
         udp_idle: Duration::MAX,
         states: false,
+        discovery: None,
         cross_check: args.cross_check,
         hash: args.details.hash,
         until: Until::Surveyed,

@@ -26,7 +26,7 @@ impl Told {
                 Record::Start(start) => begin(start),
                 Record::Loss(loss) => self.loss(loss),
                 Record::Stop(stop) => end(stop),
-                Record::Connection(_) | Record::Socket(_) => {}
+                Record::Connection(_) | Record::Socket(_) | Record::Discovery(_) => {}
             }
         }
     }

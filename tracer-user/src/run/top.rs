@@ -40,11 +40,12 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         let why = "top draws on a terminal and takes its keys, and stdin or stdout is none; `conntracer` streams, `conntracer snapshot` lists";
         return Err(UsageError(why.to_owned()).into());
     }
+    let config = args.live.config.load()?;
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.selection,
         networks: &args.networks,
-        config: &args.live.config.load()?,
+        config: &config,
         output: Output::Taken(Box::new(Top::new(look(args)))),
         hooks: &args.live.hooks,
         buffer: args.live.buffer,
@@ -54,6 +55,7 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         updates: Updates::every(args.update_interval.into()),
         udp_idle: args.watch.udp_idle.into(),
         states: args.states,
+        discovery: args.findings.elements(&args.selection, &config),
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.watch.duration),

@@ -11,9 +11,11 @@ mod fast_open;
 mod handing;
 mod keeping;
 mod listeners;
+mod looking;
 mod multipath;
 mod names;
 mod narrow;
+mod netlink;
 mod processes;
 mod sockets;
 mod talking;
@@ -147,6 +149,25 @@ fn act(verb: &str, rest: &[&str]) -> anyhow::Result<()> {
         "narrow-connect" => narrow::connect(word(0)?.parse()?, word(1)?),
         "narrow-fails" => narrow::fails(word(0)?.parse()?, word(1)?),
         "narrow-serve" => narrow::serve(word(0)?.parse()?, word(1)?),
+        "list" => looking::list(rest),
+        "list-uring" => looking::list_by_ring(word(0)?, word(1)?),
+        "list-held" => looking::list_held(word(0)?),
+        "sweep" => looking::sweep(),
+        "sweep-links" => looking::sweep_links(),
+        "iterate" => looking::iterate(word(0)?),
+        "look-elsewhere" => looking::elsewhere(),
+        "diag" => netlink::diag(word(0)?, word(1)?, word(2)?, word(3)?),
+        "diag-of" => netlink::diag_of_another(word(0)?, word(1)?, word(2)?, word(3)?),
+        "diag-old" => netlink::diag_of_old(word(0)?),
+        "diag-uring" => netlink::diag_by_ring(word(0)?, word(1)?, word(2)?, (word(3)?, word(4)?)),
+        "diag-destroy" => netlink::destroy(address()?),
+        "conntrack" => netlink::conntrack(),
+        "idle" => {
+            wait();
+            Ok(())
+        }
+        "become" => looking::become_program(rest),
+        "memfd" => looking::without_a_name(rest),
         "guard" => processes::guard(number(0)?),
         other => bail!("unknown verb {other}"),
     }

@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// A ring, and how it is used.
-struct Ring {
+pub struct Ring {
     ring: IoUring,
     flags: squeue::Flags,
 }
 
 impl Ring {
-    fn new(mode: &str) -> anyhow::Result<Self> {
+    pub fn new(mode: &str) -> anyhow::Result<Self> {
         const ENTRIES: u32 = 8;
         let plain = squeue::Flags::empty();
         let (ring, flags) = match mode {
@@ -67,7 +67,7 @@ impl Ring {
     }
 
     /// Does one thing.
-    fn call(&mut self, entry: squeue::Entry) -> anyhow::Result<i32> {
+    pub fn call(&mut self, entry: squeue::Entry) -> anyhow::Result<i32> {
         self.push(entry, 0)?;
         Ok(self.next()?.1)
     }

@@ -1,6 +1,7 @@
 //! The mutable elements of DET0320: what an organisation sets for itself, by the names that the strategy
 //! gives them, and what they are if nobody sets them.
 
+mod allowed;
 mod kinds;
 
 use std::ops::RangeInclusive;
@@ -8,7 +9,10 @@ use std::ops::RangeInclusive;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-pub use self::kinds::{AdminWindow, Expression, Globs, Threshold};
+pub use self::{
+    allowed::Allowed,
+    kinds::{AdminWindow, Expression, Globs, Threshold},
+};
 
 /// Those of all analytics.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -56,6 +60,9 @@ pub struct Linux {
     pub suspicious_parent_processes: Globs,
     /// How near in time a connection or a gain of privilege of the same session belongs to it.
     pub time_window: SignedDuration,
+    /// Who does so in ordinary work, e.g. what monitors the host. The strategy has such a list for clouds
+    /// only.
+    pub allow_list: Vec<Allowed>,
 }
 
 /// Whose executions are told.
@@ -188,7 +195,7 @@ impl Default for Linux {
                 "nethogs",
             ]),
             user_context_scope: UserContextScope::default(),
-            execution_frequency_threshold: Threshold::new(5, SignedDuration::from_mins(1)),
+            execution_frequency_threshold: Threshold::new(10, SignedDuration::from_mins(1)),
             suspicious_parent_processes: Globs::of(&[
                 "apache2",
                 "httpd",
@@ -204,6 +211,7 @@ impl Default for Linux {
                 "mongod",
             ]),
             time_window: SignedDuration::from_mins(10),
+            allow_list: Vec::new(),
         }
     }
 }

@@ -32,6 +32,33 @@ const BETWEEN: [char; 9] = [';', '|', '&', '(', ')', '{', '}', '`', '\n'];
 /// Shells within shells are not followed any deeper.
 const DEPTH_MAX: usize = 3;
 
+/// Programs that run a script beside the shells; what follows may be a version.
+const INTERPRETERS: [&str; 6] = ["python", "perl", "ruby", "node", "php", "lua"];
+
+/// What a process itself is called, of which the kernel has shown that it was executed: the program, the applet
+/// of one that is many, or the script of an interpreter. What it starts is shown, too, and by itself.
+pub fn names(exe: &str, args: &[String]) -> Vec<String> {
+    let first = args.first().map_or("", String::as_str);
+    let name = name_of(first).trim_start_matches('-');
+    let mut names = vec![name_of(exe).to_owned(), name.to_owned()];
+    let behind = args.get(1..).unwrap_or_default();
+    if BOXES.contains(&name_of(exe)) {
+        names.extend(behind.first().cloned());
+    }
+    let is_interpreter =
+        |name: &str| SHELLS.contains(&name) || INTERPRETERS.iter().any(|one| name.starts_with(one));
+    if is_interpreter(name_of(exe)) || is_interpreter(name) {
+        let script = behind.iter().find(|arg| !arg.starts_with('-'));
+        names.extend(script.map(|path| stem(name_of(path)).to_owned()));
+    }
+    names
+}
+
+/// The name of a script without what it is a script of.
+fn stem(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(stem, _)| stem)
+}
+
 /// The names of the programs, and of the applets.
 pub fn programs(args: &[String]) -> Vec<String> {
     let mut names = Vec::new();

@@ -1,11 +1,11 @@
 //! What each analytic says of an act by itself.
 
-use super::{Signs, command, has_numbers, user_of};
+use super::{Signs, command, has_numbers, seen, user_of};
 use crate::discovery::{
     Act, Analytic, Elements, Severity, What,
     elements::{
-        Esxi, Expression, Globs, Iaas, Linux, Macos, NetworkDevice, UserContextScope, Users,
-        Windows,
+        Allowed, Esxi, Expression, Globs, Iaas, Linux, Macos, NetworkDevice, UserContextScope,
+        Users, Windows,
     },
     finding::{Behaviour, name_of},
 };
@@ -47,9 +47,17 @@ fn windows(act: &Act, elements: &Windows) -> Option<Signs> {
 }
 
 fn linux(act: &Act, elements: &Linux) -> Verdict {
-    let Some(mut signs) = utility(act, &elements.utility_name_list) else {
+    let names = &elements.utility_name_list;
+    let signs = match &act.what {
+        What::Seen(sights) => Some(seen::signs(sights, act, names)),
+        _ => utility(act, names),
+    };
+    let Some(mut signs) = signs else {
         return Verdict::Nothing;
     };
+    if is_allowed(act, &elements.allow_list) {
+        return Verdict::Allowed;
+    }
     let scope = &elements.user_context_scope;
     let (is_administrator, is_service) = (is_administrator(act, scope), is_service(act, scope));
     let is_in_scope = match scope.users {
@@ -160,7 +168,7 @@ fn fitting(act: &Act, list: &[Expression], name: &str) -> Option<Signs> {
         What::Command(args) => (args.join(" "), Behaviour::UtilityExec),
         What::Script(text) => (text.clone(), Behaviour::ScriptQuery),
         What::Call(operation) => (operation.clone(), Behaviour::ApiQuery),
-        What::Beside(_) => return None,
+        What::Seen(_) | What::Beside(_) => return None,
     };
     let matched = list.iter().find_map(|one| one.find(&text))?;
     Some(Signs {
@@ -234,12 +242,16 @@ fn list_of_proc(arg: &str) -> Option<&str> {
 }
 
 fn suspicious_parent(act: &Act, list: &Globs, signs: &mut Signs) {
-    let exe = act
-        .actor
-        .parent
-        .as_ref()
-        .and_then(|parent| parent.exe.as_deref());
-    if let Some(name) = exe.map(name_of).filter(|name| list.fit(name)) {
+    let parent = act.actor.parent.as_ref();
+    let exe = parent.and_then(|parent| parent.exe.as_deref());
+    // There may be a shell between.
+    let above = match &act.what {
+        What::Seen(sights) => sights.ancestors.as_slice(),
+        _ => &[],
+    };
+    let above = above.iter().filter_map(|(_, exe)| exe.as_deref());
+    let mut names = exe.into_iter().chain(above).map(name_of);
+    if let Some(name) = names.find(|name| list.fit(name)) {
         signs.matters(
             Severity::High,
             format!("started by {name}, which is in SuspiciousParentProcesses"),
@@ -247,8 +259,22 @@ fn suspicious_parent(act: &Act, list: &Globs, signs: &mut Signs) {
     }
 }
 
+/// Whether it is ordinary work of who did it. A log names no image; what is in memory only may call itself
+/// anything.
+fn is_allowed(act: &Act, list: &[Allowed]) -> bool {
+    let actor = &act.actor;
+    let (image, is_hidden) = match &act.what {
+        What::Seen(sights) => (sights.image.as_deref(), sights.flags.is_memfd),
+        _ => (None, false),
+    };
+    let exe = actor.exe.as_deref().filter(|_| !is_hidden);
+    let user = actor.user.as_deref();
+    list.iter()
+        .any(|allowed| allowed.fits(exe, user, actor.uid, image))
+}
+
 /// Whether the account that logged in, or where none did the user, is an administrator's.
-fn is_administrator(act: &Act, scope: &UserContextScope) -> bool {
+pub fn is_administrator(act: &Act, scope: &UserContextScope) -> bool {
     let actor = &act.actor;
     let number = actor.auid.or(actor.uid).map(|id| id.to_string());
     let known = [number.as_deref(), actor.user.as_deref()];

@@ -6,12 +6,19 @@
 //! [looks]: look::look
 
 mod command;
+mod live;
 mod look;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod together;
 
-use super::{Act, Analytic, Elements, Finding, Severity, What};
+use jiff::SignedDuration;
+use serde::Serialize;
+
+pub use self::live::{Live, Opinion};
+use self::together::Often;
+use super::{Act, Analytic, Beside, Elements, Finding, Severity, What};
 
 /// How many acts are kept to be judged. Those are kept that are discovery, or may be beside it.
 const KEPT_MAX: usize = 1 << 20;
@@ -26,13 +33,14 @@ pub struct Judge {
 }
 
 /// What was looked at and is not told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Passed {
     /// Discovery by those who may.
     pub allowed: u64,
     /// Discovery by users that are out of scope.
     pub out_of_scope: u64,
     /// There was no room for it.
+    #[serde(skip)]
     pub left_out: u64,
 }
 
@@ -51,6 +59,11 @@ impl Signs {
     fn matters(&mut self, severity: Severity, reason: String) {
         self.severity = self.severity.max(severity);
         self.reasons.push(reason);
+    }
+
+    /// It was done near something that says more of it, by the same session.
+    fn pairs(&mut self, what: Beside, window: SignedDuration) {
+        self.matters(Severity::High, pairing(what, window));
     }
 
     /// It matters a step more, for a reason.
@@ -96,14 +109,23 @@ impl Judge {
         let by_time = |act: &Act| (act.time, act.origin.clone());
         self.found.sort_by_cached_key(|(act, _)| by_time(act));
         self.beside.sort_by_cached_key(by_time);
-        together::often(&mut self.found, &self.elements);
+        let mut often = Often::default();
+        for (act, signs) in &mut self.found {
+            often.note(act, signs, &self.elements);
+        }
         together::beside(&mut self.found, &self.beside, &self.elements);
         let mut findings = together::fold(self.found);
         for (seq, finding) in (1..).zip(&mut findings) {
-            finding.seq = seq;
+            finding.head.seq = seq;
         }
         (findings, self.passed)
     }
+}
+
+/// That something was done near something else, in a sentence.
+fn pairing(what: Beside, window: SignedDuration) -> String {
+    let words = what.words();
+    format!("the same session {words} within {window:#} (TimeWindow)")
 }
 
 /// What stands for a user in a sentence.

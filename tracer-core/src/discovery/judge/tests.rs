@@ -210,6 +210,33 @@ fn user_context_scope() {
     assert_eq!(severities(&all, &elements), [INFO; 3]);
 }
 
+#[test]
+fn allow_list() {
+    let actor = Actor {
+        exe: Some("/opt/agent/ss".to_owned()),
+        uid: Some(998),
+        ..Actor::default()
+    };
+    let acts = [act(Linux, typed("ss -t"), actor)];
+    let list = |value| {
+        let mut elements = Elements::default();
+        elements.linux.allow_list = serde_json::from_value(value).unwrap();
+        elements
+    };
+    let allowed = list(serde_json::json!([{"exe": ["/opt/agent/*"], "user": ["998"]}]));
+    assert_eq!(severities(&acts, &Elements::default()), [MEDIUM]);
+    assert_eq!(severities(&acts, &allowed), []);
+    assert_eq!(judged(&acts, &allowed).1.allowed, 1, "and is counted");
+    let other = list(serde_json::json!([{"exe": ["/opt/agent/*"], "user": ["agent"]}]));
+    assert_eq!(severities(&acts, &other), [MEDIUM]);
+    let contained = list(serde_json::json!([{"exe": ["/opt/agent/*"], "image": ["*"]}]));
+    assert_eq!(
+        severities(&acts, &contained),
+        [MEDIUM],
+        "a log names no image"
+    );
+}
+
 fn folded(findings: &[Finding]) -> u64 {
     findings.iter().map(|finding| finding.repeat).sum()
 }
@@ -386,7 +413,10 @@ fn findings_are_in_the_order_of_time_whatever_the_files_are() {
     let first = act(Linux, typed("ss"), user("alice"));
     let acts = [later(&first, 500), first];
     let (findings, _) = judged(&acts, &Elements::default());
-    let times: Vec<(u64, Timestamp)> = findings.iter().map(|f| (f.seq, f.time)).collect();
+    let times: Vec<(u64, Timestamp)> = findings
+        .iter()
+        .map(|f| (f.head.seq, f.head.time.parse().unwrap()))
+        .collect();
     let noon: Timestamp = NOON.parse().unwrap();
     assert_eq!(
         times,

@@ -13,17 +13,29 @@ use crate::discovery::{
 /// How long after another one the same is still one run of somebody.
 const RUN: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is done more often than is usual. The acts are in the order of time.
-pub fn often(found: &mut [(Act, Signs)], elements: &Elements) {
-    let mut runs: HashMap<(Analytic, String), VecDeque<Timestamp>> = HashMap::new();
-    for (act, signs) in found {
+/// How often who did what, lately.
+#[derive(Debug, Default)]
+pub struct Often(HashMap<(Analytic, String), VecDeque<Timestamp>>);
+
+/// Of so many doers it is known how often they did it.
+const DOERS_MAX: usize = 65_536;
+
+impl Often {
+    /// Takes what was done next, in the order of time; says so where that is more often than is usual.
+    /// Whether this one was never seen to do so.
+    pub fn note(&mut self, act: &Act, signs: &mut Signs, elements: &Elements) -> bool {
         let Some((threshold, name)) = threshold_of(act, elements) else {
-            continue;
+            return false;
         };
-        let times = runs.entry((act.analytic, doer(act))).or_default();
+        if self.0.len() >= DOERS_MAX {
+            self.0.clear();
+        }
+        let times = self.0.entry((act.analytic, doer(act))).or_default();
+        let is_first = times.is_empty();
         times.push_back(act.time);
         let is_old = |time: &Timestamp| act.time.duration_since(*time) > threshold.within;
-        while times.front().is_some_and(is_old) {
+        // The last one stays: who has done so once is not seen first again.
+        while times.len() > 1 && times.front().is_some_and(is_old) {
             times.pop_front();
         }
         if times.len() >= threshold.count.max(1) {
@@ -32,6 +44,7 @@ pub fn often(found: &mut [(Act, Signs)], elements: &Elements) {
             let reason = format!("{who} did so {count} times or more within {within:#} ({name})");
             signs.matters(Severity::Medium, reason);
         }
+        is_first
     }
 }
 
@@ -73,7 +86,7 @@ fn program_of(act: &Act) -> String {
             path.map_or_else(String::new, |path| name_of(path).to_lowercase())
         }
         What::Call(operation) => operation.clone(),
-        What::Script(_) | What::Beside(_) => exe.unwrap_or_default().to_owned(),
+        What::Script(_) | What::Seen(_) | What::Beside(_) => exe.unwrap_or_default().to_owned(),
     }
 }
 
@@ -84,14 +97,9 @@ pub fn beside(found: &mut [(Act, Signs)], beside: &[Act], elements: &Elements) {
         let Some(window) = window_of(act.analytic, elements) else {
             continue;
         };
-        for (what, words) in [
-            (Beside::Connection, "opened a connection to another host"),
-            (Beside::Credentials, "looked at credentials"),
-            (Beside::Privilege, "gained privileges"),
-        ] {
+        for what in Beside::ALL {
             if sessions.has(act, what, window) {
-                let reason = format!("the same session {words} within {window:#} (TimeWindow)");
-                signs.matters(Severity::High, reason);
+                signs.pairs(what, window);
             }
         }
     }
@@ -166,7 +174,7 @@ pub fn fold(found: Vec<(Act, Signs)>) -> Vec<Finding> {
             finding.repeat += u64::from(by_parent.is_none());
             merge(finding, signs);
         } else {
-            let mut finding = Finding::of(&act, &signs.matched, Vec::new());
+            let mut finding = Finding::of_log(&act, &signs.matched);
             merge(&mut finding, signs);
             findings.push(finding);
         }

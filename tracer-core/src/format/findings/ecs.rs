@@ -4,12 +4,31 @@ use std::net::IpAddr;
 
 use super::{STRATEGY, TACTIC, TECHNIQUE_NAME, command_of, id_of, rule_of};
 use crate::{
-    discovery::{Finding, Severity, finding::Process},
-    format::{ecs::VERSION, json::line, object::Object},
+    discovery::{
+        Finding, Severity, Who,
+        finding::{Process, User},
+    },
+    format::{ecs::VERSION, flow::of_owner, json::line, object::Object},
 };
 
-/// Appends a finding.
+/// Appends a finding of a log.
 pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
+    let host = Object::default().text("name", &finding.head.host);
+    let base = Object::default()
+        .with("@timestamp", &*finding.head.time)
+        .with("ecs", Object::default().with("version", VERSION))
+        .part("host", host);
+    let base = match &finding.who {
+        Who::Logged { process, user } => base
+            .part("process", process_of(process))
+            .part("user", user_of(user)),
+        Who::Seen { .. } => base,
+    };
+    line(&alert(base, finding), out);
+}
+
+/// Completes what is known of who did it, and where.
+pub(in crate::format) fn alert(base: Object, finding: &Finding) -> Object {
     let event = Object::default()
         .with("kind", "alert")
         .list("category", ["process"])
@@ -17,6 +36,7 @@ pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
         .with("module", "conntracer")
         .with("action", "discovery")
         .with("id", id_of(finding))
+        .with("sequence", finding.head.seq)
         .with("severity", number_of(finding.severity))
         .with("reason", finding.reasons.join("; "));
     let rule = Object::default()
@@ -33,29 +53,26 @@ pub fn ecs(finding: &Finding, out: &mut Vec<u8>) {
         .with("framework", "MITRE ATT&CK")
         .with("tactic", tactic)
         .with("technique", technique);
-    let host = Object::default().text("name", &finding.host);
-    let uid = finding.user.uid.map(|uid| uid.to_string());
-    let user = Object::default()
-        .known("id", uid)
-        .known("name", finding.user.name.clone());
-    let file = Object::default().with("path", &*finding.origin.file);
-    let document = Object::default()
-        .with("@timestamp", format!("{:.9}", finding.time))
-        .with("ecs", Object::default().with("version", VERSION))
-        .with("message", command_of(finding))
+    let file = finding.origin.as_ref().map(|origin| {
+        let file = Object::default().with("path", &*origin.file);
+        Object::default().with("file", file)
+    });
+    base.with("message", command_of(finding))
         .with("event", event)
         .with("rule", rule)
         .with("threat", threat)
-        .part("host", host)
-        .part("process", process(&finding.process))
-        .part("user", user)
         .part("source", source(finding))
-        .with("log", Object::default().with("file", file))
-        .with("conntracer", left_over(finding));
-    line(&document, out);
+        .part("log", file.unwrap_or_default())
+        .with("conntracer", left_over(finding))
 }
 
-fn process(process: &Process) -> Object {
+fn user_of(user: &User) -> Object {
+    Object::default()
+        .known("id", user.uid.map(|uid| uid.to_string()))
+        .known("name", user.name.clone())
+}
+
+fn process_of(process: &Process) -> Object {
     let parent = process
         .parent
         .as_ref()
@@ -86,15 +103,23 @@ fn source(finding: &Finding) -> Object {
 
 /// What the schema has no field for.
 fn left_over(finding: &Finding) -> Object {
-    Object::default()
+    let object = Object::default()
+        .with("event", finding.head.event.word())
         .own("behaviours", &finding.behaviours)
         .own("platform", &finding.platform)
         .own("details", &finding.details)
         .own("reasons", &finding.reasons)
         .own("severity", &finding.severity)
         .known("repeat", (finding.repeat > 0).then_some(finding.repeat))
-        .known("auid", finding.user.auid)
-        .own("origin", &finding.origin)
+        .known("cwd", finding.cwd.clone())
+        .known("netns", finding.netns)
+        .own("origin", &finding.origin);
+    match &finding.who {
+        Who::Logged { user, .. } => object.known("auid", user.auid),
+        Who::Seen { owner, ancestry } => {
+            of_owner(object.own("ancestry", ancestry), Some(owner.as_ref()))
+        }
+    }
 }
 
 /// The numbers that alerts of Elastic's own rules have.

@@ -4,6 +4,7 @@ mod ecs;
 mod ocsf;
 mod table;
 
+pub(super) use self::{ecs::alert, ocsf::detection};
 pub use self::{ecs::ecs, ocsf::ocsf, table::table};
 use super::json::line;
 use crate::discovery::{Finding, finding::name_of};
@@ -23,16 +24,10 @@ pub fn json(finding: &Finding, out: &mut Vec<u8>) {
 /// What was done, in a line.
 fn command_of(finding: &Finding) -> String {
     let details = &finding.details;
-    let line = finding.process.command_line();
-    let known = line.or_else(|| details.operation.clone());
+    let line = finding.command_line();
+    let name = || finding.owner().map(|owner| owner.process.name.clone());
+    let known = line.or_else(|| details.operation.clone()).or_else(name);
     known.unwrap_or_else(|| details.matched.clone())
-}
-
-/// Who did it.
-fn user_of(finding: &Finding) -> Option<String> {
-    let user = &finding.user;
-    let number = user.auid.or(user.uid).map(|id| id.to_string());
-    user.name.clone().or(number)
 }
 
 /// What a rule that found it is called.
@@ -42,9 +37,11 @@ fn rule_of(finding: &Finding) -> String {
 
 /// Names a finding, the same each time the same logs are read.
 fn id_of(finding: &Finding) -> String {
-    let origin = &finding.origin;
-    let file = name_of(&origin.file);
-    format!("{}-{file}-{}", finding.analytic.id(), origin.line)
+    let analytic = finding.analytic.id();
+    match &finding.origin {
+        Some(origin) => format!("{analytic}-{}-{}", name_of(&origin.file), origin.line),
+        None => format!("{analytic}-{}-{}", finding.head.host, finding.head.time),
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +150,7 @@ pub(super) mod tests {
             is_coloured: false,
             is_wide: false,
         };
-        table(&finding(), layout, &mut out);
+        table(&finding(), "2025-11-24 12:00:00", layout, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "2025-11-24 12:00:00  high    33@web1  ss -t\\u{1b}[2J\n\

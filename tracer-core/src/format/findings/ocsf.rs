@@ -4,8 +4,12 @@ use std::net::IpAddr;
 
 use super::{TACTIC, TECHNIQUE_NAME, command_of, id_of, rule_of};
 use crate::{
-    discovery::{Finding, Severity, finding::Process},
-    format::{json::line, object::Object, ocsf::VERSION},
+    discovery::{Finding, Severity, Who, finding::Process},
+    format::{
+        json::line,
+        object::Object,
+        ocsf::{VERSION, milliseconds},
+    },
 };
 
 /// Detection Finding, of the category Findings.
@@ -16,23 +20,58 @@ const CREATE: u32 = 1;
 /// An analytic that is a rule.
 const RULE: u32 = 1;
 
-/// Appends a finding.
+/// Appends a finding of a log.
 pub fn ocsf(finding: &Finding, out: &mut Vec<u8>) {
+    let host = Object::default().text("hostname", &finding.head.host);
+    let device = if host == Object::default() {
+        host
+    } else {
+        host.with("type_id", 0)
+    };
+    let (process, user) = match &finding.who {
+        Who::Logged { process, user } => {
+            let user = Object::default()
+                .known("name", user.name.clone())
+                .known("uid", user.uid.map(|uid| uid.to_string()));
+            (process_of(process), user)
+        }
+        Who::Seen { .. } => Default::default(),
+    };
+    let actor = Object::default().part("user", user);
+    let metadata = Object::default().known(
+        "log_name",
+        finding
+            .origin
+            .as_ref()
+            .map(|origin| origin.file.to_string()),
+    );
+    line(&detection(finding, metadata, device, actor, process), out);
+}
+
+/// The event, given who did it and where.
+pub(in crate::format) fn detection(
+    finding: &Finding,
+    metadata: Object,
+    device: Object,
+    actor: Object,
+    process: Object,
+) -> Object {
     let (id, word) = severity_of(finding.severity);
     let product = Object::default()
         .with("name", "conntracer")
         .with("vendor_name", "conntracer");
-    let metadata = Object::default()
+    let metadata = metadata
         .with("version", VERSION)
-        .with("sequence", finding.seq)
-        .with("log_name", &*finding.origin.file)
+        .with("sequence", finding.head.seq)
         .with("product", product);
     let unmapped = Object::default()
         .own("behaviours", &finding.behaviours)
         .own("platform", &finding.platform)
         .own("details", &finding.details)
+        .known("cwd", finding.cwd.clone())
+        .known("netns", finding.netns)
         .own("origin", &finding.origin);
-    let event = Object::default()
+    Object::default()
         .with("category_uid", CATEGORY)
         .with("category_name", "Findings")
         .with("class_uid", CLASS)
@@ -42,15 +81,14 @@ pub fn ocsf(finding: &Finding, out: &mut Vec<u8>) {
         .with("type_uid", CLASS * 100 + CREATE)
         .with("severity_id", id)
         .with("severity", word)
-        .with("time", finding.time.as_millisecond())
+        .known("time", milliseconds(&finding.head.time))
         .with("count", finding.repeat.saturating_add(1))
         .with("message", finding.reasons.join("; "))
         .with("is_alert", finding.severity >= Severity::Medium)
         .with("metadata", metadata)
         .with("finding_info", info(finding))
-        .list("evidences", [evidence(finding)])
-        .with("unmapped", unmapped);
-    line(&event, out);
+        .list("evidences", [evidence(finding, device, actor, process)])
+        .with("unmapped", unmapped)
 }
 
 fn info(finding: &Finding) -> Object {
@@ -79,21 +117,12 @@ fn info(finding: &Finding) -> Object {
         .list("attacks", [attack])
 }
 
-fn evidence(finding: &Finding) -> Object {
-    let user = Object::default()
-        .known("name", finding.user.name.clone())
-        .known("uid", finding.user.uid.map(|uid| uid.to_string()));
+fn evidence(finding: &Finding, device: Object, actor: Object, process: Object) -> Object {
     let from = finding.details.from.as_ref();
     let address = from.filter(|from| from.parse::<IpAddr>().is_ok());
-    let device = Object::default().text("hostname", &finding.host);
-    let device = if device == Object::default() {
-        device
-    } else {
-        device.with("type_id", 0)
-    };
     Object::default()
-        .part("actor", Object::default().part("user", user))
-        .part("process", process(&finding.process))
+        .part("actor", actor)
+        .part("process", process)
         .part(
             "src_endpoint",
             Object::default().known("ip", address.cloned()),
@@ -105,7 +134,7 @@ fn evidence(finding: &Finding) -> Object {
         )
 }
 
-fn process(process: &Process) -> Object {
+fn process_of(process: &Process) -> Object {
     let parent = process
         .parent
         .as_ref()

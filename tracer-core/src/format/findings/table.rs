@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{command_of, user_of};
+use super::command_of;
 use crate::{
     discovery::{Finding, Severity},
     format::{
@@ -18,10 +18,11 @@ const INDENT: &str = "    ";
 /// The widest word of a severity, and two blanks.
 const SEVERITY_WIDTH: usize = 8;
 
-/// Appends a finding.
-pub fn table(finding: &Finding, layout: Layout, out: &mut Vec<u8>) {
+/// Appends a finding, with the time as it is to be shown.
+pub fn table(finding: &Finding, time: &str, layout: Layout, out: &mut Vec<u8>) {
     let mut lines = Lines { layout, out };
-    lines.push(style_of(finding.severity), &first(finding, layout));
+    let first = first(finding, time, layout);
+    lines.push(style_of(finding.severity), &first);
     for line in wrapped(&finding.reasons.join("; "), layout.width) {
         lines.push("", &line);
     }
@@ -56,18 +57,15 @@ fn style_of(severity: Severity) -> &'static str {
 }
 
 /// When, how much it matters, who and where, and what.
-fn first(finding: &Finding, layout: Layout) -> String {
-    let who = user_of(finding).unwrap_or_else(|| "?".to_owned());
-    let place = if finding.host.is_empty() {
+fn first(finding: &Finding, time: &str, layout: Layout) -> String {
+    let who = finding.user().unwrap_or_else(|| "?".to_owned());
+    let place = if finding.head.host.is_empty() {
         who
     } else {
-        format!("{who}@{}", finding.host)
+        format!("{who}@{}", finding.head.host)
     };
     let (severity, place) = (finding.severity.word(), printable(&place));
-    let head = format!(
-        "{}  {severity:<SEVERITY_WIDTH$}{place}  ",
-        finding.time.strftime("%Y-%m-%d %H:%M:%S")
-    );
+    let head = format!("{time}  {severity:<SEVERITY_WIDTH$}{place}  ");
     let command = printable(&command_of(finding));
     let again = match finding.repeat {
         0 => String::new(),
@@ -83,18 +81,24 @@ fn first(finding: &Finding, layout: Layout) -> String {
     [head, command, again].concat()
 }
 
-/// The analytic, the line of the log, and through what it came.
+/// The analytic, the process or the line of the log, and through what it came.
 fn whereabouts(finding: &Finding) -> String {
-    let (origin, details) = (&finding.origin, &finding.details);
-    let by = finding
-        .process
-        .parent
-        .as_ref()
-        .filter(|by| !by.name.is_empty());
+    let details = &finding.details;
+    let origin = finding.origin.as_ref();
+    let owner = finding.owner();
+    let process = owner.map(|owner| &owner.process);
+    let container = owner.and_then(|owner| owner.container.as_ref());
+    let by = Some(finding.parent()).filter(|by| !by.is_empty());
     let parts = [
         Some(finding.analytic.id().to_owned()),
-        Some(format!("{}:{}", origin.file, origin.line)),
-        by.map(|by| format!("by {}", by.name)),
+        origin.map(|origin| format!("{}:{}", origin.file, origin.line)),
+        process.map(|process| match &process.exe {
+            Some(exe) => format!("{exe}[{}]", process.pid),
+            None => format!("{}[{}]", process.name, process.pid),
+        }),
+        by.map(|by| format!("by {by}")),
+        container.map(|one| format!("in {}", one.name.as_ref().unwrap_or(&one.id))),
+        process.and_then(|process| Some(format!("at {}", process.tty.as_ref()?))),
         details.via.as_ref().map(|via| format!("through {via}")),
         details.from.as_ref().map(|from| format!("from {from}")),
     ];

@@ -99,7 +99,7 @@ impl Rows {
                 self.begin(&head.host, &start.boot_id, &start.machine_id, out);
             }
             Record::Connection(connection) => self.take(&Observation::from(&**connection), out),
-            Record::Socket(_) | Record::Loss(_) | Record::Stop(_) => {}
+            Record::Socket(_) | Record::Discovery(_) | Record::Loss(_) | Record::Stop(_) => {}
         }
         // What conntracer wrote itself can be read.
         self.now = record.head().time.parse().unwrap_or(self.now);

@@ -27,7 +27,7 @@ const TYPES: [&str; 8] = [
 ];
 
 /// Fields of the schema that a document may have, of the sets it has them from.
-const SETS: [&str; 17] = [
+const SETS: [&str; 20] = [
     "@timestamp",
     "agent",
     "client",
@@ -38,12 +38,15 @@ const SETS: [&str; 17] = [
     "error",
     "event",
     "host",
+    "message",
     "network",
     "orchestrator",
     "process",
     "related",
+    "rule",
     "server",
     "source",
+    "threat",
     "user",
 ];
 
@@ -58,13 +61,19 @@ pub fn is_as_published(document: &Value) {
     assert_eq!(document["ecs"]["version"], "9.4.0");
     assert_eq!(document["host"]["os"]["type"], "linux");
     let event = &document["event"];
-    assert_eq!(event["kind"], "event");
+    let is_finding = event["action"] == "discovery";
+    let (kind, category) = if is_finding {
+        ("alert", "process")
+    } else {
+        ("event", "network")
+    };
+    assert_eq!(event["kind"], kind);
     assert!(event["action"].is_string(), "{document}");
     let types: Vec<&Value> = event["type"].as_array().into_iter().flatten().collect();
     if event["category"].is_null() {
         assert!(types.is_empty(), "{document}");
     } else {
-        assert_eq!(event["category"], json!(["network"]));
+        assert_eq!(event["category"], json!([category]));
         assert!(!types.is_empty(), "{document}");
     }
     let expected = |word: &&Value| TYPES.iter().any(|known| *known == **word);
@@ -81,6 +90,9 @@ pub fn is_as_published(document: &Value) {
         direction.is_none_or(|word| directions.contains(&word)),
         "{document}"
     );
+    if is_finding {
+        assert_eq!(document["threat"]["technique"]["id"], json!(["T1049"]));
+    }
     for end in ["source", "destination", "client", "server"] {
         let end = &document[end];
         if end.is_object() {

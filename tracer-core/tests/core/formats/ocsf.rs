@@ -28,6 +28,9 @@ const ACTIVITIES: [(u64, &str); 7] = [
 /// Panics unless the event has what the class requires, in the types it wants.
 pub fn is_as_published(event: &Value) {
     nothing_is_null(event);
+    if event["class_uid"] == 2004 {
+        return is_a_finding(event);
+    }
     assert_eq!(event["class_uid"], 4001);
     assert_eq!(event["category_uid"], 4);
     let activity = event["activity_id"].as_u64();
@@ -86,6 +89,17 @@ fn event(connection: Connection) -> Value {
     let event = object(&mut Ocsf::default(), of(connection));
     is_as_published(&event);
     event
+}
+
+/// Detection Finding has its own attributes.
+fn is_a_finding(event: &Value) {
+    assert_eq!(event["category_uid"], 2);
+    assert_eq!(event["type_uid"], 200_401);
+    assert!(event["time"].is_i64(), "{event}");
+    assert!(event["finding_info"]["uid"].is_string(), "{event}");
+    let evidence = &event["evidences"][0];
+    assert!(evidence["process"].is_object(), "{event}");
+    assert_eq!(evidence["device"]["os"]["name"], "Linux");
 }
 
 #[test]

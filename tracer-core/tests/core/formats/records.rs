@@ -262,6 +262,7 @@ pub fn stop() -> Record {
         processes: ProcessTotals::default(),
         names: NameTotals::default(),
         cross_check: None,
+        discovery: None,
         own: 0,
     }))
 }

@@ -99,7 +99,7 @@ pub const FLAGS: [Flag; 19] = [
     flag!(
         "event",
         Some("EVENT"),
-        "existing, connect, established, failed, accept, state, update, close, listen, unlisten, socket"
+        "existing, connect, established, failed, accept, state, update, close, listen, unlisten, socket, discovery"
     ),
     flag!(
         "outcome",

@@ -23,7 +23,7 @@ pub(super) const fn twice(name: &'static str, again: &'static str, hook: Hook) -
     }
 }
 
-const fn rung(
+pub(super) const fn rung(
     via: &'static str,
     family: Family,
     programs: &'static [Program],

@@ -52,15 +52,15 @@ pub struct Arguments {
 }
 
 /// From 6.14 on: ring, request, completion.
-const URING_NEW: Program = made_for("ppp", uring("uring_tp_btf3", "uring_again3"));
+const URING_NEW: Program = made_for_completion("ppp", uring("uring_tp_btf3", "uring_again3"));
 /// From 5.19 on: ring, request, user data, result, flags and two more.
-const URING_LONG: Program = made_for("ppiiiii", uring("uring_tp_btf7", "uring_again7"));
+const URING_LONG: Program = made_for_completion("ppiiiii", uring("uring_tp_btf7", "uring_again7"));
 /// 5.18: the same without the two.
-const URING: Program = made_for("ppiii", uring("uring_tp_btf7", "uring_again7"));
+const URING: Program = made_for_completion("ppiii", uring("uring_tp_btf7", "uring_again7"));
 /// From 5.14 on, and in 5.10 since it has the `io_uring` of 5.15: ring, user data, result, flags.
-const URING_OLD: Program = made_for("piii", completion("uring_tp_btf4"));
+const URING_OLD: Program = made_for_completion("piii", completion("uring_tp_btf4"));
 /// Which request that is, is told when it is submitted.
-const URING_SUBMIT: Program = made_for(
+const URING_SUBMIT: Program = made_for_completion(
     "piii",
     program("uring_submit", Hook::TpBtf("io_uring_submit_sqe")),
 );
@@ -76,7 +76,7 @@ const fn uring(name: &'static str, again: &'static str) -> Program {
 }
 
 /// The program, for kernels in which a completion has these arguments.
-const fn made_for(kinds: &'static str, program: Program) -> Program {
+pub(super) const fn made_for_completion(kinds: &'static str, program: Program) -> Program {
     Program {
         made_for: Some(Arguments {
             tracepoint: COMPLETION,

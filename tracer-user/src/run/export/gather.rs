@@ -77,6 +77,7 @@ fn watch(
         updates: Updates::Never,
         udp_idle: Duration::MAX,
         states: args.nemesis.states,
+        discovery: None,
         cross_check: false,
         until,
     })

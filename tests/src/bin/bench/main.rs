@@ -1,6 +1,8 @@
 //! What tracing costs: the same load with and without conntracer, in pairs in one run, as medians.
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
+mod discovery;
+
 use std::{
     process::Command,
     time::{Duration, Instant},
@@ -35,6 +37,9 @@ struct Args {
     /// Seconds for which it is watched
     #[arg(long, default_value_t = 20)]
     watch: u32,
+    /// Only what it costs to tell who looks at connections
+    #[arg(long)]
+    discovery: bool,
 }
 
 /// What is measured.
@@ -57,6 +62,9 @@ const SETTINGS: [(Setting, &str); 3] = [
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let netns = Netns::new();
+    if args.discovery {
+        return discovery::report(&args, &netns);
+    }
     let mut server = Peer::start(&netns, &["absorb", "127.0.0.1:0"]);
     let target = format!("127.0.0.1:{}", server.port());
     let flood = || flood(&netns, &target, args.connections);
@@ -75,6 +83,7 @@ fn main() -> anyhow::Result<()> {
     report_times(&times);
     report_programs(&args, &netns, &flood)?;
     report_system_calls(&args, &netns);
+    discovery::report(&args, &netns)?;
     report_start(&args, &netns);
     report_top(&args, &netns);
     server.finish();
@@ -168,12 +177,18 @@ fn report_system_calls(args: &Args, netns: &Netns) {
 }
 
 fn time_of_system_call() -> f64 {
-    const CALLS: u32 = 200_000;
-    let began = Instant::now();
-    for _ in 0..CALLS {
+    time_of(200_000, || {
         std::hint::black_box(nix::unistd::getppid());
+    })
+}
+
+/// How long something takes that is done so often, seconds.
+fn time_of(times: u32, mut act: impl FnMut()) -> f64 {
+    let began = Instant::now();
+    for _ in 0..times {
+        act();
     }
-    began.elapsed().as_secs_f64() / f64::from(CALLS)
+    began.elapsed().as_secs_f64() / f64::from(times)
 }
 
 /// From the command to the record that says that nothing is missed from here on.
