@@ -15,6 +15,7 @@ use std::{
 use serde_json::{Value, json};
 use tracer_tests::{
     cgroup::Cgroup,
+    conntracer,
     netns::Netns,
     peer::{self, Peer},
     record::Record,
@@ -173,6 +174,42 @@ fn what_is_asked_for_is_told() {
         assert!(files.contains(&file), "{record:?}");
     }
     watched.finish();
+}
+
+#[test]
+fn a_recording_tells_the_same() {
+    let (netns, scratch) = (Netns::new(), Scratch::new());
+    let file = scratch.file("case.rec");
+    let tracer = Tracer::on(Rung::Auto, &netns, &["--discovery", "--record", &file]);
+    let pid = peer::run(&netns, &["list", "/proc/net/tcp", "/proc/net/udp"]);
+    let live = tracer.discovery(pid);
+    tracer.stop().assert_totals_add_up();
+    let inode = netns.inode().to_string();
+    let words = [
+        "discovery",
+        "--from",
+        &file,
+        "--netns",
+        &inode,
+        "-o",
+        "json",
+    ];
+    let output = Command::new(conntracer()).args(words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(!notes.contains("without --discovery"), "{notes}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let records = lines
+        .lines()
+        .map(|line| Record(serde_json::from_str(line).unwrap()));
+    let records: Vec<Record> = records.collect();
+    let events: Vec<&str> = records.iter().map(|record| record.text("event")).collect();
+    assert_eq!(events, ["start", "discovery", "stop"]);
+    for of in [
+        "time", "details", "reasons", "severity", "process", "cwd", "ancestry",
+    ] {
+        assert_eq!(records[1].at(of), live.at(of), "{of}");
+    }
 }
 
 #[test]

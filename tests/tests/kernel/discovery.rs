@@ -503,6 +503,9 @@ fn a_trace_tells_it_when_it_is_asked(rung: Rung) {
         let finished = tracer.stop();
         finished.assert_totals_add_up();
         assert_eq!(count_of(&finished, looks), expected);
+        let stop = finished.records.last().unwrap();
+        // It looks itself for what was there before.
+        assert_eq!(stop.number("own") > Some(0), expected == 1, "{stop:?}");
     }
 }
 
