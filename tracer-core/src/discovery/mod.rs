@@ -16,7 +16,7 @@ pub use self::{
     act::{Act, Actor, Beside, Origin, Parent, Sights, What},
     elements::Elements,
     finding::{Finding, Severity, Who},
-    judge::{Judge, Live, Opinion, Passed},
+    judge::{Judge, Judgement, Live, Opinion, Passed},
 };
 
 /// The technique.

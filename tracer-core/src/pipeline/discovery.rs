@@ -12,8 +12,9 @@ use super::Pipeline;
 use crate::{
     decode::{Exec, Look},
     discovery::{
-        Act, Actor, Analytic, Beside, Elements, Finding, Live, Opinion, Origin, Parent, Passed,
-        Sights, What, Who, finding::name_of,
+        Act, Actor, Analytic, Beside, Elements, Finding, Judgement, Live, Opinion, Origin, Parent,
+        Passed, Sights, What, Who,
+        finding::{Details, name_of},
     },
     process::Key,
     record::{Ancestor, Event, Owner, Record},
@@ -225,46 +226,33 @@ impl Pipeline {
         if is_last {
             discovery.runs.remove(&running);
         }
-        let Some(seen) = seen else {
-            return;
-        };
-        let first_ns = seen.first_ns.unwrap_or_default();
+        if let Some(seen) = seen {
+            self.tell_seen(run, seen, out);
+        }
+    }
+
+    /// Judges what a process did, and tells it.
+    fn tell_seen(&mut self, run: Run, seen: Seen, out: &mut Vec<Record>) {
         let owner = self.knowledge.owner(&run.actor, &self.clock);
         let ancestry = self.knowledge.ancestry(&run.actor);
         let act = self.act(&run.actor, &seen, &owner, &ancestry);
-        let head = self.head(first_ns, Event::Discovery);
         self.totals.processed.derived += 1;
-        let Some(discovery) = &mut self.discovery else {
+        let Some(judgement) = self.judge(&act) else {
+            self.totals.processed.suppressed += 1;
             return;
         };
-        let (matched, behaviours, severity, reasons, is_first) = match discovery.live.judge(&act) {
-            Opinion::Told {
-                matched,
-                behaviours,
-                severity,
-                reasons,
-                is_first,
-            } => (matched, behaviours, severity, reasons, is_first),
-            Opinion::Allowed => {
-                discovery.passed.allowed += 1;
-                self.totals.processed.suppressed += 1;
-                return;
-            }
-            Opinion::OutOfScope => {
-                discovery.passed.out_of_scope += 1;
-                self.totals.processed.suppressed += 1;
-                return;
-            }
-        };
-        let mut details = seen.details;
-        details.matched = matched;
-        details.first_seen = is_first;
         let is_selected = self.keeps_finding(&run, &owner);
+        let head = self.head(seen.first_ns.unwrap_or_default(), Event::Discovery);
+        let details = Details {
+            matched: judgement.matched,
+            first_seen: judgement.is_first,
+            ..seen.details
+        };
         let who = Who::Seen { owner, ancestry };
         let finding = Finding {
-            behaviours,
-            severity,
-            reasons,
+            behaviours: judgement.behaviours,
+            severity: judgement.severity,
+            reasons: judgement.reasons,
             cwd: run.cwd,
             netns: (run.netns != 0).then_some(run.netns),
             repeat: seen.repeat,
@@ -273,8 +261,19 @@ impl Pipeline {
         if let Some(discovery) = self.discovery.as_mut().filter(|_| is_selected) {
             discovery.live.remember(&act, &finding);
         }
-        let is_kept = is_selected && severity >= self.selection.severity;
+        let is_kept = is_selected && finding.severity >= self.selection.severity;
         self.keep(Record::Discovery(Box::new(finding)), is_kept, out);
+    }
+
+    /// What is said of an act; `None`: it is not told, and counted.
+    fn judge(&mut self, act: &Act) -> Option<Judgement> {
+        let discovery = self.discovery.as_mut()?;
+        match discovery.live.judge(act) {
+            Opinion::Told(judgement) => return Some(judgement),
+            Opinion::Allowed => discovery.passed.allowed += 1,
+            Opinion::OutOfScope => discovery.passed.out_of_scope += 1,
+        }
+        None
     }
 
     /// A finding has neither address nor port; its network namespace is the one of who looks.

@@ -51,6 +51,9 @@ pub struct Windows {
 pub struct Linux {
     /// Names of the programs that list connections.
     pub utility_name_list: Globs,
+    /// What lists connections, in a command line, beside those. The strategy names this for other platforms
+    /// only.
+    pub command_pattern_list: Vec<Expression>,
     /// Whose executions are told.
     pub user_context_scope: UserContextScope,
     /// How many executions of one program by one account are unusual.
@@ -88,6 +91,8 @@ pub enum Users {
     NotAdministrators,
     /// Accounts of services.
     Services,
+    /// Those in containers.
+    Containers,
 }
 
 /// Those of AN0905.
@@ -195,6 +200,7 @@ impl Default for Linux {
                 "nethogs",
             ]),
             user_context_scope: UserContextScope::default(),
+            command_pattern_list: Vec::new(),
             execution_frequency_threshold: Threshold::new(10, SignedDuration::from_mins(1)),
             suspicious_parent_processes: Globs::of(&[
                 "apache2",

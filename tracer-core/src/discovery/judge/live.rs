@@ -40,18 +40,22 @@ pub enum Opinion {
     /// It is by somebody whose acts are not asked for.
     OutOfScope,
     /// It is told.
-    Told {
-        /// What fits an element.
-        matched: String,
-        /// What was done.
-        behaviours: Vec<Behaviour>,
-        /// How much it matters.
-        severity: Severity,
-        /// Why.
-        reasons: Vec<String>,
-        /// It is the first time.
-        is_first: bool,
-    },
+    Told(Judgement),
+}
+
+/// What is said of an act that is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What fits an element.
+    pub matched: String,
+    /// What was done.
+    pub behaviours: Vec<Behaviour>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// It is the first time.
+    pub is_first: bool,
 }
 
 impl Live {
@@ -69,8 +73,10 @@ impl Live {
     /// Whether a command is one of the list.
     #[must_use]
     pub fn is_utility(&self, exe: &str, args: &[String]) -> bool {
-        let list = &self.elements.linux.utility_name_list;
-        command::names(exe, args).iter().any(|name| list.fit(name))
+        let linux = &self.elements.linux;
+        let mut names = command::names(exe, args).into_iter();
+        names.any(|name| linux.utility_name_list.fit(&name))
+            || look::pattern(args, &linux.command_pattern_list).is_some()
     }
 
     /// Takes what a session did beside discovery, by this process. Gives what was told of it before and matters
@@ -104,13 +110,13 @@ impl Live {
         if let What::Seen(sights) = &act.what {
             seen::raise(sights, &mut signs);
         }
-        Opinion::Told {
+        Opinion::Told(Judgement {
             matched: signs.matched,
             behaviours: signs.behaviours,
             severity: signs.severity,
             reasons: signs.reasons,
             is_first,
-        }
+        })
     }
 
     /// Keeps what was told, for what the session may do after it.

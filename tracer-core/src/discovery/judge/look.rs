@@ -47,10 +47,9 @@ fn windows(act: &Act, elements: &Windows) -> Option<Signs> {
 }
 
 fn linux(act: &Act, elements: &Linux) -> Verdict {
-    let names = &elements.utility_name_list;
     let signs = match &act.what {
-        What::Seen(sights) => Some(seen::signs(sights, act, names)),
-        _ => utility(act, names),
+        What::Seen(sights) => Some(seen::signs(sights, act, elements)),
+        _ => utility(act, elements),
     };
     let Some(mut signs) = signs else {
         return Verdict::Nothing;
@@ -64,6 +63,7 @@ fn linux(act: &Act, elements: &Linux) -> Verdict {
         Users::All => true,
         Users::NotAdministrators => !is_administrator,
         Users::Services => is_service,
+        Users::Containers => act.actor.container.is_some(),
     };
     if !is_in_scope {
         return Verdict::OutOfScope;
@@ -180,7 +180,7 @@ fn fitting(act: &Act, list: &[Expression], name: &str) -> Option<Signs> {
 }
 
 /// A program of the list, or the name of a list of `/proc/net` among the arguments.
-fn utility(act: &Act, names: &Globs) -> Option<Signs> {
+fn utility(act: &Act, elements: &Linux) -> Option<Signs> {
     let What::Command(args) = &act.what else {
         return None;
     };
@@ -192,6 +192,7 @@ fn utility(act: &Act, names: &Globs) -> Option<Signs> {
         severity: Severity::Info,
         reasons: Vec::new(),
     };
+    let names = &elements.utility_name_list;
     if let Some(name) = programs.into_iter().find(|name| names.fit(name)) {
         signs.behaviours.push(Behaviour::UtilityExec);
         signs.reasons.push(format!("{name} is in UtilityNameList"));
@@ -202,6 +203,13 @@ fn utility(act: &Act, names: &Globs) -> Option<Signs> {
         }
         signs.matched = name;
     }
+    if signs.behaviours.is_empty()
+        && let Some(matched) = pattern(args, &elements.command_pattern_list)
+    {
+        signs.behaviours.push(Behaviour::UtilityExec);
+        signs.reasons.push(fits_pattern(&matched));
+        signs.matched = matched;
+    }
     if let Some(list) = args.iter().find_map(|arg| list_of_proc(arg)) {
         signs.behaviours.push(Behaviour::ProcNetRead);
         signs.reasons.push(format!("{list} lists connections"));
@@ -210,6 +218,21 @@ fn utility(act: &Act, names: &Globs) -> Option<Signs> {
         }
     }
     (!signs.behaviours.is_empty()).then_some(signs)
+}
+
+/// What of a command line fits one of these.
+pub fn pattern(args: &[String], list: &[Expression]) -> Option<String> {
+    if list.is_empty() {
+        return None;
+    }
+    let line = args.join(" ");
+    let matched = list.iter().find_map(|one| one.find(&line));
+    matched.map(str::to_owned)
+}
+
+/// That it does, in a sentence.
+pub fn fits_pattern(matched: &str) -> String {
+    format!("`{matched}` fits CommandPatternList")
 }
 
 /// Whether an argument has a flag of one letter.

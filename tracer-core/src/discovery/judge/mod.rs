@@ -16,7 +16,7 @@ mod together;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-pub use self::live::{Live, Opinion};
+pub use self::live::{Judgement, Live, Opinion};
 use self::together::Often;
 use super::{Act, Analytic, Beside, Elements, Finding, Severity, What};
 

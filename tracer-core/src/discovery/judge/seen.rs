@@ -1,22 +1,31 @@
 //! What speaks for discovery in what the kernel has shown.
 
-use super::{Signs, command};
+use super::{
+    Signs, command,
+    look::{fits_pattern, pattern},
+};
 use crate::discovery::{
     Act, Severity,
     act::Sights,
-    elements::Globs,
+    elements::Linux,
     finding::{Behaviour, Dump},
 };
 
 /// What a process did, and what it is called.
-pub fn signs(sights: &Sights, act: &Act, names: &Globs) -> Signs {
+pub fn signs(sights: &Sights, act: &Act, elements: &Linux) -> Signs {
     let exe = act.actor.exe.as_deref().unwrap_or_default();
     let mut called = command::names(exe, &sights.args).into_iter();
-    let matched = called.find(|name| names.fit(name)).unwrap_or_default();
-    let mut reasons = Vec::new();
-    if !matched.is_empty() {
-        reasons.push(format!("{matched} is in UtilityNameList"));
-    }
+    let named = called.find(|name| elements.utility_name_list.fit(name));
+    let fitting = || pattern(&sights.args, &elements.command_pattern_list);
+    let (matched, mut reasons) = if let Some(name) = named {
+        let reason = format!("{name} is in UtilityNameList");
+        (name, vec![reason])
+    } else if let Some(matched) = fitting() {
+        let reason = fits_pattern(&matched);
+        (matched, vec![reason])
+    } else {
+        Default::default()
+    };
     let behaviours: Vec<Behaviour> = sights.behaviours.iter().copied().collect();
     let told = behaviours.iter().filter_map(|one| sentence(*one, sights));
     reasons.extend(told);

@@ -174,6 +174,15 @@ fn utility_name_list() {
 }
 
 #[test]
+fn command_pattern_list_of_linux() {
+    let acts = [act(Linux, typed("python3 -m psutil.net"), Actor::default())];
+    let found = both(&acts, |elements| {
+        elements.linux.command_pattern_list = expressions(&[r"\bpsutil\.net\b"]);
+    });
+    assert_eq!(found, [vec![], vec![INFO]]);
+}
+
+#[test]
 fn user_context_scope() {
     let by = |uid, auid| {
         let actor = Actor {
@@ -205,6 +214,7 @@ fn user_context_scope() {
     assert_eq!(found(Users::All), [INFO, MEDIUM, INFO]);
     assert_eq!(found(Users::NotAdministrators), [MEDIUM, INFO]);
     assert_eq!(found(Users::Services), [MEDIUM]);
+    assert_eq!(found(Users::Containers), []);
     let mut elements = Elements::default();
     elements.linux.user_context_scope.service_uids = (100, 200);
     assert_eq!(severities(&all, &elements), [INFO; 3]);
