@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::is_false;
+
 /// Where packages put executables. What is elsewhere somebody has put there by hand, or a build, or
 /// an intruder.
 pub const PACKAGE_PATHS: [&str; 14] = [
@@ -46,14 +48,6 @@ pub struct Flags {
     /// It is not where packages put theirs.
     #[serde(rename = "exe_unpackaged", skip_serializing_if = "is_false")]
     pub is_unpackaged: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Flags {

@@ -54,8 +54,6 @@ pub struct Sights {
     pub behaviours: BTreeSet<Behaviour>,
     /// What is known of that.
     pub details: Details,
-    /// A dump was asked for, not only a socket for it opened.
-    pub has_asked: bool,
     /// What is odd about its executable.
     pub flags: Flags,
     /// The image of its container.

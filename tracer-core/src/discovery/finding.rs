@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Act, Analytic, Origin, TECHNIQUE, What, act};
 use crate::{
     executable::base_name,
-    record::{Ancestor, Event, Head, Owner},
+    record::{Ancestor, Event, Head, Owner, is_false},
 };
 
 /// Discovery of network connections: a record.
@@ -423,12 +423,4 @@ pub(crate) fn name_of(path: &str) -> &str {
 )]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
-fn is_false(is: &bool) -> bool {
-    !is
 }

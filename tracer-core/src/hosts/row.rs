@@ -21,7 +21,7 @@ use crate::{
     executable::Flags,
     outcome::Outcome,
     protocol::Protocol,
-    record::{Bytes, NameFrom},
+    record::{Bytes, NameFrom, is_false},
     scope::Scope,
 };
 
@@ -98,14 +98,6 @@ pub struct Row {
     /// Inode number of the network namespace, where several have the same addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub netns: Option<u32>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What a row is grouped by.

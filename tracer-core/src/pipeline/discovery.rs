@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tracer_abi::{Identity, Subject as RawSubject};
 
-use self::run::{Deed, Run, Seen};
+use self::run::{Deed, Doer, Run, Seen};
 use super::Pipeline;
 use crate::{
     decode::{Exec, Look},
@@ -55,7 +55,7 @@ impl Discovery {
 
     fn run(&mut self, actor: &Identity) -> &mut Run {
         let run = self.runs.entry(running(actor)).or_default();
-        run.actor = *actor;
+        run.doer.actor = *actor;
         run
     }
 
@@ -114,8 +114,8 @@ impl Pipeline {
         {
             let run = discovery.run(&fixed.actor);
             run.note(fixed.header.time_ns, Deed::glimpse(fixed));
-            run.netns = fixed.netns;
-            run.cwd = Some(look.cwd.clone());
+            run.doer.netns = fixed.netns;
+            run.doer.cwd = Some(look.cwd.clone());
         }
     }
 
@@ -132,7 +132,7 @@ impl Pipeline {
         {
             let run = discovery.run(identity);
             run.note(time_ns, (Deed::Executed, false, 0));
-            run.netns = exec.netns.unwrap_or(run.netns);
+            run.doer.netns = exec.netns.unwrap_or(run.doer.netns);
         }
     }
 
@@ -222,26 +222,26 @@ impl Pipeline {
             return;
         };
         let seen = run.take(now_ns);
-        let run = run.clone();
+        let doer = run.doer.clone();
         if is_last {
             discovery.runs.remove(&running);
         }
         if let Some(seen) = seen {
-            self.tell_seen(run, seen, out);
+            self.tell_seen(doer, seen, out);
         }
     }
 
     /// Judges what a process did, and tells it.
-    fn tell_seen(&mut self, run: Run, seen: Seen, out: &mut Vec<Record>) {
-        let owner = self.knowledge.owner(&run.actor, &self.clock);
-        let ancestry = self.knowledge.ancestry(&run.actor);
-        let act = self.act(&run.actor, &seen, &owner, &ancestry);
+    fn tell_seen(&mut self, doer: Doer, seen: Seen, out: &mut Vec<Record>) {
+        let owner = self.knowledge.owner(&doer.actor, &self.clock);
+        let ancestry = self.knowledge.ancestry(&doer.actor);
+        let act = self.act(&doer.actor, &seen, &owner, &ancestry);
         self.totals.processed.derived += 1;
         let Some(judgement) = self.judge(&act) else {
             self.totals.processed.suppressed += 1;
             return;
         };
-        let is_selected = self.keeps_finding(&run, &owner);
+        let is_selected = self.keeps_finding(&doer, &owner);
         let head = self.head(seen.first_ns.unwrap_or_default(), Event::Discovery);
         let details = Details {
             matched: judgement.matched,
@@ -253,8 +253,8 @@ impl Pipeline {
             behaviours: judgement.behaviours,
             severity: judgement.severity,
             reasons: judgement.reasons,
-            cwd: run.cwd,
-            netns: (run.netns != 0).then_some(run.netns),
+            netns: (doer.netns != 0).then_some(doer.netns),
+            cwd: doer.cwd,
             repeat: seen.repeat,
             ..Finding::new(head, Analytic::Linux, details, who)
         };
@@ -277,10 +277,10 @@ impl Pipeline {
     }
 
     /// A finding has neither address nor port; its network namespace is the one of who looks.
-    fn keeps_finding(&self, run: &Run, owner: &Owner) -> bool {
+    fn keeps_finding(&self, doer: &Doer, owner: &Owner) -> bool {
         const NOT_IP: u16 = 0;
         let subject = Subject {
-            raw: RawSubject::of_socket(&run.actor, run.netns, NOT_IP, 0),
+            raw: RawSubject::of_socket(&doer.actor, doer.netns, NOT_IP, 0),
             owner: Some(Person::from(owner)),
             direction: None,
         };
@@ -301,7 +301,6 @@ impl Pipeline {
             args: process.args.clone().unwrap_or_default(),
             behaviours: seen.behaviours.clone(),
             details: seen.details.clone(),
-            has_asked: seen.has_asked,
             flags: process.flags,
             image: owner.container.as_ref().and_then(|one| one.image.clone()),
             ancestors: ancestors.collect(),

@@ -45,7 +45,7 @@ pub fn signs(sights: &Sights, act: &Act, elements: &Linux) -> Signs {
 fn sentence(behaviour: Behaviour, sights: &Sights) -> Option<String> {
     let details = &sights.details;
     Some(match behaviour {
-        Behaviour::SockDiagDump if !sights.has_asked => {
+        Behaviour::SockDiagDump if details.dumps.is_empty() => {
             "it opened a socket that lists connections (sock_diag); what it asked was not seen"
                 .to_owned()
         }

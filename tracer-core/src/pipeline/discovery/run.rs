@@ -18,14 +18,10 @@ const AGAIN_NS: u64 = 60_000_000_000;
 const AT_ONCE_NS: u64 = 2_000_000_000;
 
 /// What one process does.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Run {
-    /// Who it is, as it was last.
-    pub actor: Identity,
-    /// Working directory.
-    pub cwd: Option<String>,
-    /// Network namespace.
-    pub netns: u32,
+    /// Who does it, as it was last.
+    pub doer: Doer,
     /// What is not told yet.
     new: Seen,
     /// All that it did.
@@ -38,6 +34,17 @@ pub struct Run {
     /// How often it did again what was told, and when first.
     again: u64,
     again_ns: u64,
+}
+
+/// Who does it, and from where.
+#[derive(Clone, Debug)]
+pub struct Doer {
+    /// The process.
+    pub actor: Identity,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// Network namespace; zero: not known.
+    pub netns: u32,
 }
 
 /// What was done, whether it went through `io_uring`, and which network namespace was listed; zero: none.
@@ -54,25 +61,16 @@ pub struct Seen {
     pub behaviours: BTreeSet<Behaviour>,
     /// What is known of that.
     pub details: Details,
-    /// A dump was asked for, not only a socket for it opened.
-    pub has_asked: bool,
     /// How often it was done again.
     pub repeat: u64,
 }
 
-impl Default for Run {
+impl Default for Doer {
     fn default() -> Self {
         Self {
             actor: Identity::NOBODY,
             cwd: None,
             netns: 0,
-            new: Seen::default(),
-            all: Seen::default(),
-            known: BTreeSet::new(),
-            last_ns: 0,
-            told_ns: None,
-            again: 0,
-            again_ns: 0,
         }
     }
 }
@@ -142,11 +140,9 @@ impl Run {
         self.last_ns = time_ns;
         if self.is_known(&what) {
             if self.new.first_ns.is_none() && is_apart {
-                self.again_ns = if self.again == 0 {
-                    time_ns
-                } else {
-                    self.again_ns
-                };
+                if self.again == 0 {
+                    self.again_ns = time_ns;
+                }
                 self.again += 1;
             }
             return;
@@ -194,7 +190,7 @@ impl Run {
         self.told_ns = Some(now_ns);
         let listed = &mut seen.details.netns;
         // That it listed those of its own namespace goes without saying.
-        if listed.iter().all(|netns| *netns == self.netns) {
+        if listed.iter().all(|netns| *netns == self.doer.netns) {
             listed.clear();
         }
         Some(seen)
@@ -213,7 +209,6 @@ impl Seen {
         }
         match deed {
             Deed::Dumped(dump) => {
-                self.has_asked = true;
                 details.dumps.insert(dump.clone());
             }
             Deed::Read(name) => {

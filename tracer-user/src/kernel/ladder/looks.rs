@@ -14,71 +14,56 @@ const CALLS: &[Program] = &[twice(
     Hook::TpBtf("sys_exit"),
 )];
 
+/// What misses nothing, as trampolines.
+const fn fentry(programs: &'static [Program]) -> Rung {
+    rung("fentry", Family::Fentry, programs, None)
+}
+
+/// The same, as breakpoints.
+const fn kprobe(programs: &'static [Program]) -> Rung {
+    rung("kprobe", Family::Kprobe, programs, None)
+}
+
+/// The lowest rung, and what it misses.
+const fn calls(cost: &'static str) -> Rung {
+    rung("tp_btf", Family::Tracepoint, CALLS, Some(cost))
+}
+
 pub(super) const PROC_NET: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[
-            twice("list_fentry", "list_again", Hook::Fentry("proc_reg_open")),
-            twice("read_fentry", "read_again", Hook::Fentry("proc_reg_read")),
-        ],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[
-            program("list_kprobe", Hook::Kprobe("proc_reg_open")),
-            program("read_kprobe", Hook::Kprobe("proc_reg_read")),
-        ],
-        None,
-    ),
-    rung(
-        "tp_btf",
-        Family::Tracepoint,
-        CALLS,
-        Some(
-            "who reads a list through a descriptor that was opened before the start is not seen, nor what \
+    fentry(&[
+        twice("list_fentry", "list_again", Hook::Fentry("proc_reg_open")),
+        twice("read_fentry", "read_again", Hook::Fentry("proc_reg_read")),
+    ]),
+    kprobe(&[
+        program("list_kprobe", Hook::Kprobe("proc_reg_open")),
+        program("read_kprobe", Hook::Kprobe("proc_reg_read")),
+    ]),
+    calls(
+        "who reads a list through a descriptor that was opened before the start is not seen, nor what \
              io_uring opens without a descriptor",
-        ),
     ),
 ];
 
 pub(super) const DUMP: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[
-            twice(
-                "dump_fentry",
-                "dump_again",
-                Hook::Fentry("__netlink_dump_start"),
-            ),
-            twice(
-                "kill_fentry",
-                "kill_again",
-                Hook::Fentry("sock_diag_destroy"),
-            ),
-        ],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[
-            program("dump_kprobe", Hook::Kprobe("__netlink_dump_start")),
-            program("kill_kprobe", Hook::Kprobe("sock_diag_destroy")),
-        ],
-        None,
-    ),
-    rung(
-        "tp_btf",
-        Family::Tracepoint,
-        CALLS,
-        Some(
-            "what is asked with write, through io_uring or by 32-bit programs is not known, nor are dumps \
-             seen on sockets that were opened before the start or, of conntrack, asked for in these ways",
+    fentry(&[
+        twice(
+            "dump_fentry",
+            "dump_again",
+            Hook::Fentry("__netlink_dump_start"),
         ),
+        twice(
+            "kill_fentry",
+            "kill_again",
+            Hook::Fentry("sock_diag_destroy"),
+        ),
+    ]),
+    kprobe(&[
+        program("dump_kprobe", Hook::Kprobe("__netlink_dump_start")),
+        program("kill_kprobe", Hook::Kprobe("sock_diag_destroy")),
+    ]),
+    calls(
+        "what is asked with write, through io_uring or by 32-bit programs is not known, nor are dumps \
+             seen on sockets that were opened before the start or, of conntrack, asked for in these ways",
     ),
 ];
 
@@ -101,61 +86,21 @@ const fn directory_kprobe(function: &'static str) -> Program {
 }
 
 pub(super) const FD_SWEEP: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[directory_fentry(FD_DIRECTORY[0]), LINKS_FENTRY],
-        None,
-    ),
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[directory_fentry(FD_DIRECTORY[1]), LINKS_FENTRY],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[directory_kprobe(FD_DIRECTORY[0]), LINKS_KPROBE],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[directory_kprobe(FD_DIRECTORY[1]), LINKS_KPROBE],
-        None,
-    ),
-    rung(
-        "tp_btf",
-        Family::Tracepoint,
-        CALLS,
-        Some("who reads the links to descriptors without opening their directories is not seen"),
-    ),
+    fentry(&[directory_fentry(FD_DIRECTORY[0]), LINKS_FENTRY]),
+    fentry(&[directory_fentry(FD_DIRECTORY[1]), LINKS_FENTRY]),
+    kprobe(&[directory_kprobe(FD_DIRECTORY[0]), LINKS_KPROBE]),
+    kprobe(&[directory_kprobe(FD_DIRECTORY[1]), LINKS_KPROBE]),
+    calls("who reads the links to descriptors without opening their directories is not seen"),
 ];
 
 pub(super) const ITERATOR: &[Rung] = &[
-    rung(
-        "fentry",
-        Family::Fentry,
-        &[twice(
-            "iter_fentry",
-            "iter_again",
-            Hook::Fentry("bpf_seq_read"),
-        )],
-        None,
-    ),
-    rung(
-        "kprobe",
-        Family::Kprobe,
-        &[program("iter_kprobe", Hook::Kprobe("bpf_seq_read"))],
-        None,
-    ),
-    rung(
-        "tp_btf",
-        Family::Tracepoint,
-        CALLS,
-        Some("iterators that are pinned, or were opened before the start, are not seen"),
-    ),
+    fentry(&[twice(
+        "iter_fentry",
+        "iter_again",
+        Hook::Fentry("bpf_seq_read"),
+    )]),
+    kprobe(&[program("iter_kprobe", Hook::Kprobe("bpf_seq_read"))]),
+    calls("iterators that are pinned, or were opened before the start, are not seen"),
 ];
 
 pub(super) const IO_URING: &[Rung] = &[rung(
