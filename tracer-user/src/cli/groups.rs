@@ -21,6 +21,8 @@ pub mod heading {
     pub const OUTPUT: &str = "Output";
     /// When, and for how long, something is looked at.
     pub const LIVE: &str = "Live";
+    /// What is asked of what an agent kept.
+    pub const HISTORY: &str = "History";
     /// Where it is posted, and how.
     pub const SERVER: &str = "Server";
     /// What is read and written.

@@ -19,6 +19,7 @@ mod snapshot;
 mod top;
 mod trace;
 mod values;
+mod window;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +39,7 @@ pub use self::{
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
+    window::{Window, WindowArgs},
 };
 
 /// The user asked for something that makes no sense: exit code 2.

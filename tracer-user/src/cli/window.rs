@@ -1,0 +1,202 @@
+//! Times that a user names: a moment, or how long ago.
+
+use std::str::FromStr;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp, ToSpan as _, Zoned, civil};
+
+use super::{UsageError, groups::heading, values};
+
+/// From when until when.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = heading::HISTORY)]
+pub struct WindowArgs {
+    /// From this time on: 2026-11-20T03:10:00Z, "2026-11-20 03:10", 03:10, 2h (ago), today, yesterday
+    #[arg(long, value_name = "TIME", value_parser = values::parse::<When>)]
+    pub since: Option<When>,
+    /// Until before this time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = values::parse::<When>)]
+    pub until: Option<When>,
+}
+
+/// A window of time: what happened at `since` belongs to it, what happened at `until` does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first moment; `None`: the beginning of all.
+    pub since: Option<Timestamp>,
+    /// The moment behind its last.
+    pub until: Timestamp,
+}
+
+impl WindowArgs {
+    /// Whether one was asked for.
+    pub fn is_given(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    /// The window, seen from now.
+    ///
+    /// # Errors
+    /// If it ends before it begins, or a time is too far away to be told.
+    pub fn resolve(&self, now: &Zoned) -> Result<Window, UsageError> {
+        let at = |when: &Option<When>| when.map(|when| when.resolve(now)).transpose();
+        let since = at(&self.since)?;
+        let until = at(&self.until)?.unwrap_or_else(|| now.timestamp());
+        if since.is_some_and(|since| since >= until) {
+            let why = format!(
+                "--since: {} is not before {until}, where the window ends",
+                since.unwrap_or_default()
+            );
+            return Err(UsageError(why));
+        }
+        Ok(Window { since, until })
+    }
+}
+
+/// A time as it was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At a moment.
+    At(Timestamp),
+    /// At a moment of this time zone.
+    Local(civil::DateTime),
+    /// At this time today.
+    Today(civil::Time),
+    /// So long ago.
+    Ago(SignedDuration),
+    /// When the day began that was so many days ago.
+    Day(i8),
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        match text {
+            "now" => return Ok(Self::Ago(SignedDuration::ZERO)),
+            "today" => return Ok(Self::Day(0)),
+            "yesterday" => return Ok(Self::Day(1)),
+            _ => {}
+        }
+        let ago = text.strip_suffix(" ago").unwrap_or(text);
+        if let Some(ago) = length(ago) {
+            return Ok(Self::Ago(ago));
+        }
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        // A date alone is the beginning of its day. A date and time would also do as a time.
+        if let Ok(local) = text.parse() {
+            return Ok(Self::Local(local));
+        }
+        text.parse().map(Self::Today).map_err(|_| {
+            format!(
+                "`{text}` is no time such as 2026-11-20T03:10:00Z, 2026-11-20 03:10, 03:10, 2h or yesterday"
+            )
+        })
+    }
+}
+
+/// A length of time, in which a day has 24 hours and a week seven days.
+fn length(text: &str) -> Option<SignedDuration> {
+    let of_days = |unit, hours| {
+        let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(SignedDuration::from_hours(i64::from(number) * hours))
+    };
+    let of_hours = || {
+        text.parse()
+            .ok()
+            .filter(|length: &SignedDuration| !length.is_negative())
+    };
+    of_days('d', 24)
+        .or_else(|| of_days('w', 24 * 7))
+        .or_else(of_hours)
+}
+
+impl When {
+    /// The moment that is meant, seen from now.
+    ///
+    /// # Errors
+    /// If it is too far away to be told.
+    pub fn resolve(self, now: &Zoned) -> Result<Timestamp, UsageError> {
+        let zone = now.time_zone();
+        let local = |local: civil::DateTime| local.to_zoned(zone.clone()).map(|at| at.timestamp());
+        let at = match self {
+            Self::At(at) => Ok(at),
+            Self::Local(date_time) => local(date_time),
+            Self::Today(time) => local(now.date().to_datetime(time)),
+            Self::Ago(ago) => now.timestamp().checked_sub(ago),
+            Self::Day(days) => now
+                .date()
+                .checked_sub(days.days())
+                .and_then(|day| local(day.to_datetime(civil::Time::midnight()))),
+        };
+        at.map_err(|why| UsageError(format!("a time that cannot be told: {why}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Zoned {
+        "2026-11-22T15:30:00+01:00[Europe/Berlin]".parse().unwrap()
+    }
+
+    fn at(text: &str) -> String {
+        let when: When = text.parse().unwrap();
+        when.resolve(&now()).unwrap().to_string()
+    }
+
+    #[test]
+    fn times_are_typed_in_many_ways() {
+        for (typed, meant) in [
+            ("2026-11-20T03:10:00Z", "2026-11-20T03:10:00Z"),
+            ("2026-11-20T03:10:00+02:00", "2026-11-20T01:10:00Z"),
+            ("2026-11-20 03:10", "2026-11-20T02:10:00Z"),
+            ("2026-11-20T03:10:05", "2026-11-20T02:10:05Z"),
+            ("2026-11-20", "2026-11-19T23:00:00Z"),
+            ("03:10", "2026-11-22T02:10:00Z"),
+            ("2h", "2026-11-22T12:30:00Z"),
+            ("2h ago", "2026-11-22T12:30:00Z"),
+            ("90m", "2026-11-22T13:00:00Z"),
+            ("1h30m", "2026-11-22T13:00:00Z"),
+            ("30d", "2026-10-23T14:30:00Z"),
+            ("2w", "2026-11-08T14:30:00Z"),
+            ("today", "2026-11-21T23:00:00Z"),
+            ("yesterday", "2026-11-20T23:00:00Z"),
+            ("now", "2026-11-22T14:30:00Z"),
+        ] {
+            assert_eq!(at(typed), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_said() {
+        for wrong in ["", "soon", "25:00", "2026-13-01", "-2h", "tomorrow"] {
+            let error = wrong.parse::<When>().unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{wrong}` is no time such as")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_begins_before_it_ends() {
+        let window = |since: &str, until: &str| {
+            let when = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
+            WindowArgs {
+                since: when(since),
+                until: when(until),
+            }
+            .resolve(&now())
+        };
+        let day = window("yesterday", "today").unwrap();
+        assert_eq!(day.until.to_string(), "2026-11-21T23:00:00Z");
+        assert!(window("", "today").unwrap().since.is_none());
+        let error = window("1h", "2h").unwrap_err().to_string();
+        assert!(error.contains("is not before"), "{error}");
+    }
+}
