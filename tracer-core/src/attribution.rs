@@ -282,9 +282,9 @@ fn process_of(known: &process::Process, identity: &Identity, clock: &Clock) -> P
         },
         not_hashed: match image.hash.get() {
             None | Some(fact::Hash::Sha256(_)) => None,
-            Some(fact::Hash::TooLarge) => Some("too_large"),
-            Some(fact::Hash::Changed) => Some("changed"),
-            Some(fact::Hash::Unreadable) => Some("unreadable"),
+            Some(fact::Hash::TooLarge) => Some("too_large".into()),
+            Some(fact::Hash::Changed) => Some("changed".into()),
+            Some(fact::Hash::Unreadable) => Some("unreadable".into()),
         },
         key: known.key,
     }

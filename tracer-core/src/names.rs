@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::answers::Answer;
 use crate::fact::Named;
@@ -20,7 +20,7 @@ const OF_ADDRESS_MAX: usize = 8;
 const ADDRESSES_MAX: usize = 16_384;
 
 /// Who says what an address is called, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameSource {
     /// An answer of DNS that this host received.

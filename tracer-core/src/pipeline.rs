@@ -194,7 +194,7 @@ impl Pipeline {
 
     fn retake_clock(&mut self, anchor: &Anchor, out: &mut Vec<Record>) {
         if self.clock.retake(anchor.clone()).is_some() {
-            self.lose(Lost::from([("clock_step", 1)]), anchor.boot_ns, out);
+            self.lose(Lost::from([("clock_step".into(), 1)]), anchor.boot_ns, out);
         }
     }
 

@@ -13,7 +13,7 @@ use tracer_abi::{ForkFrame, Identity, exec_flag};
 use crate::{clock::NS_PER_TICK, decode::Exec, executable::base_name, fact, text::lossy};
 
 /// What names a process within a boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Process id.
     pub pid: u32,

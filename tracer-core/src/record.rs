@@ -7,9 +7,9 @@ mod owner;
 mod socket;
 mod totals;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     cross_check::{CrossCheck, Listed},
@@ -25,6 +25,9 @@ use crate::{
     protocol::Protocol,
     scope::Scope,
 };
+
+/// A word of the contract: one that is known when it is written, any when it is read.
+pub type Word = Cow<'static, str>;
 
 /// The words of the events that are not about a connection or listener.
 pub const NOT_OF_CONNECTIONS: [&str; 5] = ["start", "stop", "loss", "socket", "discovery"];
@@ -130,6 +133,22 @@ pub enum Record {
 }
 
 impl Record {
+    /// Reads a line of `-o json`.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn read(line: &str) -> Result<Self, serde_json::Error> {
+        let event: Told = serde_json::from_str(line)?;
+        Ok(match event.event {
+            Event::Start => Self::Start(serde_json::from_str(line)?),
+            Event::Socket => Self::Socket(serde_json::from_str(line)?),
+            Event::Discovery => Self::Discovery(serde_json::from_str(line)?),
+            Event::Loss => Self::Loss(serde_json::from_str(line)?),
+            Event::Stop => Self::Stop(serde_json::from_str(line)?),
+            _ => Self::Connection(serde_json::from_str(line)?),
+        })
+    }
+
     /// What every record begins with.
     #[must_use]
     pub fn head(&self) -> &Head {
@@ -156,8 +175,14 @@ impl Record {
     }
 }
 
+/// What tells which record it is.
+#[derive(Deserialize)]
+struct Told {
+    event: Event,
+}
+
 /// What every record begins with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// When it happened in the kernel: RFC 3339, UTC, nanoseconds.
     pub time: String,
@@ -166,90 +191,89 @@ pub struct Head {
     /// Position in this output, from 1, without gaps.
     pub seq: u64,
     /// Name of the traced host; a log may not say it.
-    #[serde(skip_serializing_if = "str::is_empty")]
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     pub host: Arc<str>,
 }
 
 /// A connection or listener and what happened to it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Connection {
     /// Time, event, position, host.
     #[serde(flatten)]
     pub head: Head,
     /// The same in every record of one connection.
-    #[serde(serialize_with = "as_string")]
     pub id: Id,
     /// What is spoken.
     pub protocol: Protocol,
     /// `ipv4` or `ipv6`: what is on the wire.
-    pub family: &'static str,
+    pub family: Word,
     /// Who opened it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// How the direction is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub direction_source: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction_source: Option<Word>,
     /// It is older than the tracing.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub open_before: bool,
     /// Who does not list it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden_from: Vec<fact::Source>,
     /// TCP state before a change of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_state: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_state: Option<Word>,
     /// TCP state after this record.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Word>,
     /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Name of the errno that ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// `false`: it ended before any process took it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<bool>,
     /// This end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<Endpoint>,
     /// The other end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Endpoint>,
     /// What the program asked to be connected with, where a program of a cgroup made something else of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Destination>,
     /// Where the packets went, where netfilter translates their addresses.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub translated: Option<Destination>,
     /// Registered name of the port that was connected to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Arc<str>>,
     /// Inode number of the network namespace.
     pub netns: u32,
     /// What others list of a socket that the iterator does not.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<Listed>,
     /// Payload moved.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// Datagrams moved.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<Packets>,
     /// Smoothed round-trip time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_us: Option<u32>,
     /// Retransmitted segments.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retransmits: Option<u32>,
     /// Time of the handshake.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
     /// Open to close.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
     /// Community ID, version 1, seed 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub community_id: Option<String>,
     /// How the owner is known.
     pub attribution: Attribution,
@@ -257,18 +281,19 @@ pub struct Connection {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Arc<Owner>>,
     /// The processes that hold the socket, where there are several and none was seen using it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<Holder>,
     /// From the parent up to the session leader.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ancestry: Vec<Ancestor>,
     /// The process that opened the socket, where it is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<Arc<Process>>,
 }
 
 /// Names a connection on a host and boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Id {
     /// When it began, nanoseconds since boot.
     pub opened_ns: u64,
@@ -279,6 +304,27 @@ pub struct Id {
 impl std::fmt::Display for Id {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:x}-{:x}", self.opened_ns, self.cpu)
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = || {
+            let (opened_ns, cpu) = text.split_once('-')?;
+            Some(Self {
+                opened_ns: u64::from_str_radix(opened_ns, 16).ok()?,
+                cpu: u16::from_str_radix(cpu, 16).ok()?,
+            })
+        };
+        parts().ok_or_else(|| format!("`{text}` names no connection"))
     }
 }
 
@@ -307,7 +353,7 @@ impl Direction {
 }
 
 /// How an owner is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attribution {
     /// No owner is known.
@@ -331,29 +377,29 @@ pub enum Attribution {
 }
 
 /// One end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Address; IPv4-mapped ones as IPv4.
     pub ip: IpAddr,
     /// Port.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// What it is called.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
     /// Who says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_source: Option<NameSource>,
     /// What else it is called.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<Arc<str>>,
     /// What kind of address it is, of a remote one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
 
 /// Another destination of a connection than the one that its socket has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
     /// Address; IPv4-mapped ones as IPv4.
     pub ip: IpAddr,
@@ -377,7 +423,7 @@ pub struct Bytes {
 }
 
 /// Datagrams moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packets {
     /// Sent.
     pub sent: u64,
@@ -386,7 +432,7 @@ pub struct Packets {
 }
 
 /// The first record.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Start {
     /// Time, event, position, host.
     #[serde(flatten)]
@@ -398,7 +444,7 @@ pub struct Start {
     /// Names the boot.
     pub boot_id: String,
     /// Names the installation.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub machine_id: String,
     /// How the kernel's clock relates to UTC.
     pub clock: Clock,
@@ -417,12 +463,12 @@ pub struct Start {
     /// The ordered rules by which an address is external.
     pub external_rules: Vec<ScopeRule>,
     /// What is shown of the arguments of processes, if not all: `redacted` or `none`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub args: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Word>,
 }
 
 /// How the kernel's clock relates to UTC.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Clock {
     /// Nanoseconds since boot.
     pub boot_ns: u64,
@@ -431,11 +477,11 @@ pub struct Clock {
 }
 
 /// A selection, as resolved.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// `all` or `any` of the tests must match.
     #[serde(rename = "match")]
-    pub combination: &'static str,
+    pub combination: Word,
     /// The tests on connections: flag → values.
     pub connections: BTreeMap<String, Vec<String>>,
     /// The tests on records: flag → values.
@@ -445,33 +491,33 @@ pub struct Filter {
 }
 
 /// One of the ordered rules about addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeRule {
     /// What the addresses are called.
     pub scope: Scope,
     /// Where the rule is from.
-    pub from: &'static str,
+    pub from: Word,
     /// The networks; of the last rule none, for it takes what is left.
     pub networks: Vec<String>,
 }
 
 /// Records were lost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Loss {
     /// Time, event, position, host.
     #[serde(flatten)]
     pub head: Head,
     /// Category → count.
-    pub lost: BTreeMap<&'static str, u64>,
+    pub lost: BTreeMap<Word, u64>,
     /// The programs that `hook_detached` counts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detached: Vec<fact::Detached>,
     /// They were lost between this time and the record's.
     pub since: String,
 }
 
 /// The last record.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stop {
     /// Time, event, position, host.
     #[serde(flatten)]
@@ -485,10 +531,10 @@ pub struct Stop {
     /// What names came of.
     pub names: NameTotals,
     /// What the cross-check came to, if there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_check: Option<CrossCheck>,
     /// What was found of discovery and is not told, if it was looked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<Passed>,
     /// The tool's own activity, left out of all other counts.
     pub own: u64,
@@ -500,8 +546,4 @@ pub struct Stop {
 )]
 pub(crate) fn is_false(value: &bool) -> bool {
     !value
-}
-
-fn as_string<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&value.to_string())
 }

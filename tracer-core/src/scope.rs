@@ -228,7 +228,7 @@ impl Scopes {
                 Some(known) => known.networks.push(network),
                 None => described.push(ScopeRule {
                     scope: rule.scope,
-                    from,
+                    from: from.into(),
                     networks: vec![network],
                 }),
             }

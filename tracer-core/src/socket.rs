@@ -1,10 +1,10 @@
 //! Sockets of kinds that are not followed, in words.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracer_abi::{SocketFrame, family, socket_type};
 
 /// What kind of socket it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketKind {
     /// The process makes what follows the IP header itself.

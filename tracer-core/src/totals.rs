@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     pipeline::is_of_processes,
-    record::{KernelTotals, NameTotals, OutputTotals, ProcessTotals},
+    record::{KernelTotals, NameTotals, OutputTotals, ProcessTotals, Word},
 };
 
 /// What the kernel half and the draining counted, since tracing began. All only grow.
@@ -63,7 +63,7 @@ impl Counts {
 }
 
 /// Loss by category.
-pub type Lost = BTreeMap<&'static str, u64>;
+pub type Lost = BTreeMap<Word, u64>;
 
 /// What was processed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -212,5 +212,6 @@ fn sum<const N: usize>(counts: [u64; N]) -> u64 {
 }
 
 fn categories<const N: usize>(counts: [(&'static str, u64); N]) -> Lost {
-    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    let lost = counts.into_iter().filter(|(_, count)| *count > 0);
+    lost.map(|(category, count)| (category.into(), count)).collect()
 }

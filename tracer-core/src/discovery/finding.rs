@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Act, Analytic, Origin, TECHNIQUE, What, act};
 use crate::{
     executable::base_name,
-    record::{Ancestor, Event, Head, Owner, is_false},
+    record::{Ancestor, Event, Head, Owner, Word, is_false},
 };
 
 /// Discovery of network connections: a record.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// When it was done first; `discovery`; its place in this output; where it was done.
     #[serde(flatten)]
@@ -19,11 +19,11 @@ pub struct Finding {
     /// What was done.
     pub behaviours: Vec<Behaviour>,
     /// `T1049`.
-    pub technique: &'static str,
+    pub technique: Word,
     /// The analytic that found it.
     pub analytic: Analytic,
     /// Its platform.
-    pub platform: &'static str,
+    pub platform: Word,
     /// How much it matters.
     pub severity: Severity,
     /// Why it is one, and why it matters so much.
@@ -31,48 +31,48 @@ pub struct Finding {
     /// What else is known of it.
     pub details: Details,
     /// The working directory of who did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
     /// Inode number of the network namespace of who did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<u32>,
     /// How often it was done again shortly after.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub repeat: u64,
     /// By whom.
     #[serde(flatten)]
     pub who: Who,
     /// Which line of a log says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
 }
 
-/// Who did it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Who did it. The first that has all it needs is the one, where it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Who {
-    /// As a log knows it.
-    Logged {
-        /// By which process.
-        #[serde(skip_serializing_if = "Process::is_unknown")]
-        process: Process,
-        /// By whom.
-        #[serde(skip_serializing_if = "User::is_unknown")]
-        user: User,
-    },
     /// As the kernel has shown it.
     Seen {
         /// The process, its user, its container.
         #[serde(flatten)]
         owner: Arc<Owner>,
         /// From the parent up to the session leader.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ancestry: Vec<Ancestor>,
+    },
+    /// As a log knows it.
+    Logged {
+        /// By which process.
+        #[serde(default, skip_serializing_if = "Process::is_unknown")]
+        process: Process,
+        /// By whom.
+        #[serde(default, skip_serializing_if = "User::is_unknown")]
+        user: User,
     },
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Behaviour {
     /// A utility was executed, or typed.
@@ -114,7 +114,7 @@ impl Behaviour {
 }
 
 /// How much it matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It is ordinary.
@@ -155,117 +155,117 @@ impl Severity {
 }
 
 /// What is known of it, beside process and user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// What fits the element by which it was found.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub matched: String,
     /// The lists of `/proc/PID/net` that were looked at, by name.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub files: BTreeSet<String>,
     /// The dumps that were asked for.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub dumps: BTreeSet<Dump>,
     /// What iterators went through.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub iterators: BTreeSet<String>,
     /// Of how many other processes the descriptors were listed, at least.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<u32>,
     /// The network namespaces whose connections were listed, where one is not the actor's.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub netns: BTreeSet<u32>,
     /// Some of it was done through `io_uring`.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub io_uring: bool,
     /// It is the first time that this program did so for this account and container.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub first_seen: bool,
     /// The operation that was called.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// Through what it came.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
     /// From where.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// What names the session in the log.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Privilege level.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privilege: Option<u8>,
     /// Container.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
 }
 
 /// A dump over netlink that was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dump {
     /// The address family: `ipv4`, `ipv6`, `unix`, `packet`, or its number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
     /// The protocol: its name, or its number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// The TCP states that were asked for, if not all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub states: Vec<&'static str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<Word>,
 }
 
 /// A process, as a log knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Process id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Name of the executable, or of the command.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Path of the executable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
     /// Arguments, the name first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Terminal.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<String>,
     /// Who started it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
 }
 
 /// Who started a process, as a log knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
     /// Process id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Name of the executable.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Path of the executable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
     /// Command line.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
 
 /// A user, as a log knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// User id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Name of the user, role or principal.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// User id of the account that logged in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auid: Option<u32>,
 }
 
@@ -311,9 +311,9 @@ impl Finding {
         Self {
             head,
             behaviours: Vec::new(),
-            technique: TECHNIQUE,
+            technique: TECHNIQUE.into(),
             analytic,
-            platform: analytic.platform(),
+            platform: analytic.platform().into(),
             severity: Severity::default(),
             reasons: Vec::new(),
             details,

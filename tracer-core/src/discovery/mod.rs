@@ -10,7 +10,7 @@ pub mod finding;
 pub mod judge;
 pub mod read;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     act::{Act, Actor, Beside, Origin, Parent, Sights, What},
@@ -23,7 +23,7 @@ pub use self::{
 pub const TECHNIQUE: &str = "T1049";
 
 /// The analytics of DET0320.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Analytic {
     /// Windows.
     #[serde(rename = "AN0903")]

@@ -123,16 +123,16 @@ const COLUMNS: &[Column] = &[
         None => shown(Some(row.connection?.protocol.word())),
     }),
     ("family", |row| match row.socket {
-        Some(socket) => shown(socket.family),
-        None => shown(Some(row.connection?.family)),
+        Some(socket) => shown(socket.family.as_deref()),
+        None => shown(Some(&row.connection?.family)),
     }),
     ("direction", |row| word(row.connection?.direction)),
     ("direction_source", |row| {
-        shown(row.connection?.direction_source)
+        shown(row.connection?.direction_source.as_deref())
     }),
     ("open_before", |row| truth(row.connection?.open_before)),
-    ("old_state", |row| shown(row.connection?.old_state)),
-    ("state", |row| shown(row.connection?.state)),
+    ("old_state", |row| shown(row.connection?.old_state.as_deref())),
+    ("state", |row| shown(row.connection?.state.as_deref())),
     ("outcome", |row| word(row.connection?.outcome)),
     ("error", |row| row.connection?.error.clone()),
     ("accepted", |row| shown(row.connection?.accepted)),
@@ -242,7 +242,7 @@ const COLUMNS: &[Column] = &[
         Some(names.join(" "))
     }),
     ("socket_kind", |row| shown(Some(row.socket?.kind.word()))),
-    ("socket_type", |row| shown(row.socket?.socket_type)),
+    ("socket_type", |row| shown(row.socket?.socket_type.as_deref())),
     ("inode", |row| match row.socket {
         Some(socket) => shown(Some(socket.inode)),
         None => shown(row.connection?.socket.as_ref()?.inode),
@@ -271,7 +271,7 @@ const COLUMNS: &[Column] = &[
         truth(row.process()?.flags.is_unpackaged)
     }),
     ("sha256", |row| row.process()?.sha256.clone()),
-    ("not_hashed", |row| shown(row.process()?.not_hashed)),
+    ("not_hashed", |row| shown(row.process()?.not_hashed.as_deref())),
     ("user_from", |row| word(row.owner?.user.name_from)),
 ];
 

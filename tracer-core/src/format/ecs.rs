@@ -111,7 +111,7 @@ impl Ecs {
 
     fn socket(&self, base: Object, socket: &Socket) -> Object {
         let owner = &*socket.owner;
-        let network = Object::default().known("type", socket.family);
+        let network = Object::default().known("type", socket.family.as_deref());
         with_owner(base, Some(owner))
             .with(
                 "event",
@@ -309,7 +309,7 @@ fn network(connection: &Connection) -> Object {
     let bytes = connection.bytes;
     let packets = connection.packets;
     Object::default()
-        .with("type", connection.family)
+        .with("type", &*connection.family)
         .with("iana_number", connection.protocol.number().to_string())
         .with("transport", connection.protocol.word())
         .known("direction", direction)

@@ -138,7 +138,7 @@ pub fn left_over_of_socket(socket: &Socket) -> Object {
     let object = Object::default()
         .with("event", socket.head.event.word())
         .with("kind", socket.kind.word())
-        .known("type", socket.socket_type)
+        .known("type", socket.socket_type.as_deref())
         .known("protocol", socket.protocol.clone())
         .with("inode", socket.inode)
         .with("netns", socket.netns)
@@ -166,5 +166,5 @@ fn of_process(object: Object, process: &Process) -> Object {
         .own("exe_deleted", &process.flags.is_deleted)
         .own("exe_memfd", &process.flags.is_memfd)
         .own("exe_unpackaged", &process.flags.is_unpackaged)
-        .known("not_hashed", process.not_hashed)
+        .known("not_hashed", process.not_hashed.as_deref())
 }

@@ -306,7 +306,7 @@ fn description(socket: &Socket) -> String {
     let kind = socket.kind.word();
     // Not again what the kind says.
     let protocol = socket.protocol.as_deref().filter(|name| *name != kind);
-    let words = [Some(kind), socket.family, protocol];
+    let words = [Some(kind), socket.family.as_deref(), protocol];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     words.join(" ")
 }

@@ -235,26 +235,16 @@ impl Pipeline {
             head: self.head(frame.header.time_ns, event),
             id: id_of(connection),
             protocol,
-            family: if connection.family == 4 {
-                "ipv4"
-            } else {
-                "ipv6"
-            },
+            family: family_of(connection).into(),
             direction,
-            direction_source: direction.map(|_| {
-                if open.is_inferred {
-                    "inferred"
-                } else {
-                    "observed"
-                }
-            }),
+            direction_source: direction.map(|_| source_of(open).into()),
             open_before: is_open_before,
             hidden_from: match event {
                 Event::Existing => open.hidden_from.clone(),
                 _ => Vec::new(),
             },
-            old_state: state_before(event, detail.old_state),
-            state: state_after(protocol, event, detail.new_state),
+            old_state: state_before(event, detail.old_state).map(Into::into),
+            state: state_after(protocol, event, detail.new_state).map(Into::into),
             outcome,
             error: error_of(outcome, detail.error),
             accepted: (is_close && is_unaccepted).then_some(false),
@@ -358,5 +348,23 @@ fn holders_of(open: &Open) -> Vec<Holder> {
         open.holders.clone()
     } else {
         Vec::new()
+    }
+}
+
+/// What is on the wire.
+fn family_of(connection: &RawConnection) -> &'static str {
+    if connection.family == 4 {
+        "ipv4"
+    } else {
+        "ipv6"
+    }
+}
+
+/// How its direction is known.
+fn source_of(open: &Open) -> &'static str {
+    if open.is_inferred {
+        "inferred"
+    } else {
+        "observed"
     }
 }

@@ -37,8 +37,8 @@ impl Pipeline {
         Socket {
             head: self.head(frame.header.time_ns, Event::Socket),
             kind,
-            family: family_of(frame),
-            socket_type: type_of(frame),
+            family: family_of(frame).map(Into::into),
+            socket_type: type_of(frame).map(Into::into),
             protocol: protocol_of(frame),
             inode: frame.inode,
             netns: frame.netns,

@@ -1,12 +1,12 @@
 //! What is told of a cross-check.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Event;
 use crate::connections::Open;
 
 /// What a cross-check came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrossCheck {
     /// How many network namespaces were looked at.
     pub namespaces: u64,
@@ -15,18 +15,18 @@ pub struct CrossCheck {
     /// How many of them are not in every list.
     pub hidden: u64,
     /// What could not be compared.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
 }
 
 /// What `sock_diag` or `/proc/net` says of a socket that the iterator does not show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Whose it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Its inode number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,
 }
 

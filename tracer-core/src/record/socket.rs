@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Ancestor, Attribution, Head, Owner};
+use super::{Ancestor, Attribution, Head, Owner, Word};
 use crate::socket::SocketKind;
 
 /// A process opened a socket of a kind that is not followed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Socket {
     /// Time, event, position, host.
     #[serde(flatten)]
@@ -16,13 +16,13 @@ pub struct Socket {
     /// What kind of socket it is.
     pub kind: SocketKind,
     /// `ipv4` or `ipv6`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub family: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Word>,
     /// `stream`, `datagram`, `raw`, `seqpacket`.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub socket_type: Option<&'static str>,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub socket_type: Option<Word>,
     /// What is spoken: its name, or its number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Inode number of the socket.
     pub inode: u64,
@@ -34,6 +34,6 @@ pub struct Socket {
     #[serde(flatten)]
     pub owner: Arc<Owner>,
     /// From the parent up to the session leader.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ancestry: Vec<Ancestor>,
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::Word;
 
 /// `seen` = `selected_out` + the sum of `lost` + `undecodable` + `delivered`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelTotals {
     /// Facts that were to be reported.
     pub seen: u64,
     /// Dropped in the kernel because the selection did not match.
     pub selected_out: u64,
     /// Category → count.
-    pub lost: BTreeMap<&'static str, u64>,
+    pub lost: BTreeMap<Word, u64>,
     /// Frames that made no sense.
     pub undecodable: u64,
     /// Frames that became records.
@@ -20,7 +22,7 @@ pub struct KernelTotals {
 }
 
 /// `delivered` + `derived` = `suppressed` + `written`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputTotals {
     /// Records from the kernel.
     pub delivered: u64,
@@ -33,7 +35,7 @@ pub struct OutputTotals {
 }
 
 /// `seen` = `lost` + `undecodable` + `delivered`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessTotals {
     /// Process and cgroup events.
     pub seen: u64,
@@ -46,7 +48,7 @@ pub struct ProcessTotals {
 }
 
 /// What names came of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameTotals {
     /// What came from where answers of DNS come from.
     pub answers: u64,

@@ -15,7 +15,7 @@ impl Arguments {
             return;
         }
         match record {
-            Record::Start(start) => start.args = Some(self.word()),
+            Record::Start(start) => start.args = Some(self.word().into()),
             Record::Connection(connection) => self.connection(connection),
             Record::Socket(socket) => self.owner(&mut socket.owner),
             Record::Discovery(finding) => {

@@ -349,7 +349,7 @@ impl Selection {
             .iter()
             .filter(|term| in_kernel && term.test.predicate().is_some());
         Filter {
-            combination: if self.any { "any" } else { "all" },
+            combination: if self.any { "any" } else { "all" }.into(),
             connections,
             records: records
                 .into_iter()

@@ -142,7 +142,7 @@ pub fn of_connection(seen: &Seen, clock: &Clock, now_ns: u64, width: usize) -> V
 fn ends(lines: &mut Lines, newest: &Connection) {
     let words = [
         newest.protocol.word(),
-        newest.family,
+        &newest.family,
         newest.direction.map_or("", Direction::word),
     ];
     lines.title(&format!("CONNECTION  {}", words.join(" ")));
@@ -288,7 +288,7 @@ fn ancestry(lines: &mut Lines, newest: &Connection) {
 fn timeline(lines: &mut Lines, seen: &Seen, clock: &Clock) {
     lines.title("TIMELINE");
     for step in &seen.steps {
-        let result = step.result.unwrap_or_default();
+        let result = step.result.as_deref().unwrap_or_default();
         let text = format!("{:<12} {result}", step.event.word());
         lines.say(&clock.local_time(&step.time), text.trim_end());
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     format::table,
-    record::{Connection, Direction, Event, Id},
+    record::{Connection, Direction, Event, Id, Word},
     scope::Scope,
     text::printable,
 };
@@ -31,7 +31,7 @@ pub struct Step {
     /// What.
     pub event: Event,
     /// What came of it: an outcome, or a state.
-    pub result: Option<&'static str>,
+    pub result: Option<Word>,
 }
 
 impl Seen {
@@ -70,8 +70,8 @@ impl Seen {
             time: connection.head.time.clone(),
             event,
             result: match connection.outcome {
-                Some(outcome) => Some(outcome.word()),
-                None => connection.state,
+                Some(outcome) => Some(outcome.word().into()),
+                None => connection.state.clone(),
             },
         });
     }
@@ -93,9 +93,9 @@ impl Seen {
     }
 
     /// Its state, how it ended, or what is spoken where there is neither.
-    pub fn state(&self) -> &'static str {
+    pub fn state(&self) -> &str {
         let newest = &self.newest;
-        match (newest.outcome, self.ended_ns, newest.state) {
+        match (newest.outcome, self.ended_ns, &newest.state) {
             (Some(outcome), _, _) => outcome.word(),
             (None, _, Some(state)) => state,
             (None, Some(_), None) => "closed",
@@ -143,7 +143,7 @@ impl Seen {
 /// Nothing follows: it has ended, or was over when it was found.
 pub fn is_over(connection: &Connection) -> bool {
     let event = connection.head.event;
-    let was_over = event == Event::Existing && connection.state == Some("TIME_WAIT");
+    let was_over = event == Event::Existing && connection.state.as_deref() == Some("TIME_WAIT");
     event.is_last() || was_over
 }
 

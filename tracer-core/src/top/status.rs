@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     discovery::{Finding, Severity},
-    record::{Loss, Start},
+    record::{Loss, Start, Word},
     text::printable,
 };
 
@@ -27,7 +27,7 @@ pub struct Status {
     /// What was said on the way, e.g. of frames that make no sense.
     pub messages: Vec<String>,
     /// What was lost: category → count.
-    lost: BTreeMap<&'static str, u64>,
+    lost: BTreeMap<Word, u64>,
     /// Programs that somebody took away.
     detached: Vec<String>,
     /// Everything that was there before has been told.
@@ -102,7 +102,7 @@ impl Status {
     /// Takes a loss.
     pub fn lose(&mut self, loss: &Loss) {
         for (category, count) in &loss.lost {
-            let sum = self.lost.entry(category).or_default();
+            let sum = self.lost.entry(category.clone()).or_default();
             *sum = sum.saturating_add(*count);
         }
         let detached = loss.detached.iter();

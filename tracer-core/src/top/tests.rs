@@ -111,13 +111,13 @@ fn connection(seconds: u64, who: Owner, local: &str, remote: &str) -> Connection
         head: head(Event::Established, opened_ns),
         id: Id { opened_ns, cpu: 0 },
         protocol: Protocol::Tcp,
-        family: "ipv4",
+        family: "ipv4".into(),
         direction: Some(Direction::Outbound),
         direction_source: None,
         open_before: false,
         hidden_from: Vec::new(),
         old_state: None,
-        state: Some("ESTABLISHED"),
+        state: Some("ESTABLISHED".into()),
         outcome: None,
         error: None,
         accepted: None,
@@ -156,7 +156,7 @@ fn listener() -> Connection {
     let mut listener = connection(500, owner("sshd", 22), "0.0.0.0:22", "0.0.0.0:0");
     listener.head.event = Event::Existing;
     listener.direction = Some(Direction::Listening);
-    listener.state = Some("LISTEN");
+    listener.state = Some("LISTEN".into());
     listener.remote = None;
     listener.bytes = None;
     listener.open_before = true;
@@ -327,7 +327,7 @@ fn a_filter_is_shown_as_it_is_typed() {
 fn loss_is_seen_on_every_page_and_in_every_size() {
     let lost = Loss {
         head: head(Event::Loss, NOW),
-        lost: [("ring_full", 12), ("map_full", 0)].into(),
+        lost: [("ring_full".into(), 12), ("map_full".into(), 0)].into(),
         detached: Vec::new(),
         since: clock().utc(0),
     };

@@ -220,7 +220,7 @@ fn what_the_iterator_does_not_show_is_told_as_others_list_it() {
     assert_ne!(held.id, lonely.id);
     for record in [held, lonely] {
         assert_eq!(record.hidden_from, [Iterator]);
-        assert_eq!(record.state, Some("ESTABLISHED"));
+        assert_eq!(record.state.as_deref(), Some("ESTABLISHED"));
         assert_eq!(record.remote.as_ref().unwrap().port, Some(443));
         assert_eq!(record.socket.as_ref().unwrap().uid, Some(33));
         // Nobody has counted them.

@@ -19,6 +19,7 @@ use zerocopy::FromZeros as _;
 
 use crate::{
     frames::{bytes, header, of_connection, of_exec, of_look},
+    reading::line,
     runs::started,
 };
 
@@ -166,7 +167,11 @@ impl Story {
 
     fn findings(&self) -> Vec<&Finding> {
         let findings = self.records.iter().filter_map(|record| match record {
-            Record::Discovery(finding) => Some(&**finding),
+            Record::Discovery(finding) => {
+                let written = line(record);
+                assert_eq!(line(&Record::read(&written).unwrap()), written);
+                Some(&**finding)
+            }
             _ => None,
         });
         findings.collect()

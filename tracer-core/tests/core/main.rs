@@ -11,6 +11,7 @@ mod frames;
 mod owners;
 mod pipelines;
 mod processes;
+mod reading;
 mod recordings;
 mod runs;
 mod states;

@@ -285,7 +285,7 @@ fn a_hash_is_of_the_program_that_was_run_then() {
     knowledge.learn_executable(&hashed(&cat, "/bin/cat", Hash::TooLarge));
     let process = owner(&mut knowledge, &cat).process;
     assert_eq!(
-        (process.sha256.clone(), process.not_hashed),
+        (process.sha256.as_deref(), process.not_hashed.as_deref()),
         (None, Some("too_large"))
     );
 }

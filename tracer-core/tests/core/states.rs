@@ -40,8 +40,8 @@ fn told(selection: Selection, frames: &[Vec<u8>]) -> Vec<String> {
         Record::Connection(connection) => Some(format!(
             "{} {}>{}",
             connection.head.event.word(),
-            connection.old_state.unwrap_or_default(),
-            connection.state.unwrap_or_default(),
+            connection.old_state.as_deref().unwrap_or_default(),
+            connection.state.as_deref().unwrap_or_default(),
         )),
         _ => None,
     };

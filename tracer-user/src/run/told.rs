@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tracer_core::{
-    record::{Filter, Loss, OutputTotals, Record, ScopeRule, Start, Stop},
+    record::{Filter, Loss, OutputTotals, Record, ScopeRule, Start, Stop, Word},
     text::printable,
     totals::Totals,
 };
@@ -15,7 +15,7 @@ use super::LOSS;
 #[derive(Debug, Default)]
 pub struct Told {
     /// Category → what was lost by now.
-    lost: BTreeMap<&'static str, u64>,
+    lost: BTreeMap<Word, u64>,
 }
 
 impl Told {
@@ -46,7 +46,7 @@ impl Told {
     /// Each kind of loss is said when it begins, with what can be done; how much it was, at the end.
     fn loss(&mut self, loss: &Loss) {
         for (category, count) in &loss.lost {
-            let known = self.lost.entry(category).or_insert_with(|| {
+            let known = self.lost.entry(category.clone()).or_insert_with(|| {
                 error!(target: LOSS, "records are being lost: {category}: {}", why(category));
                 0
             });
@@ -85,7 +85,7 @@ fn sum(
     seen: u64,
     selected_out: u64,
     output: &OutputTotals,
-    lost: &BTreeMap<&'static str, u64>,
+    lost: &BTreeMap<Word, u64>,
 ) -> String {
     let lost = if lost.is_empty() {
         "nothing lost".to_owned()
@@ -98,7 +98,7 @@ fn sum(
     )
 }
 
-fn counts(lost: &BTreeMap<&'static str, u64>) -> String {
+fn counts(lost: &BTreeMap<Word, u64>) -> String {
     let counts = lost.iter();
     let counts: Vec<String> = counts
         .map(|(category, count)| format!("{count} {category}"))
@@ -163,14 +163,14 @@ mod tests {
             sum(10, 2, &output, &BTreeMap::new()),
             "10 seen, 2 selected out in the kernel, 3 selected out here, 5 records; nothing lost"
         );
-        let lost = BTreeMap::from([("ring_full", 7), ("output", 1)]);
+        let lost = BTreeMap::from([("ring_full".into(), 7), ("output".into(), 1)]);
         assert!(sum(10, 2, &output, &lost).ends_with("5 records; lost: 1 output, 7 ring_full"));
     }
 
     #[test]
     fn a_selection_says_what_the_kernel_decides() {
         let filter = Filter {
-            combination: "all",
+            combination: "all".into(),
             connections: BTreeMap::from([
                 ("port".to_owned(), vec!["443".to_owned(), "80".to_owned()]),
                 ("process".to_owned(), vec!["\u{1b}[2J".to_owned()]),

@@ -14,7 +14,7 @@ mod tests;
 mod together;
 
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::live::{Judgement, Live, Opinion};
 use self::together::Often;
@@ -33,7 +33,7 @@ pub struct Judge {
 }
 
 /// What was looked at and is not told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     /// Discovery by those who may.
     pub allowed: u64,

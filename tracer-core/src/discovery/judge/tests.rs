@@ -66,7 +66,13 @@ fn expressions(patterns: &[&str]) -> Vec<Expression> {
 fn judged(acts: &[Act], elements: &Elements) -> (Vec<Finding>, Passed) {
     let mut judge = Judge::new(elements.clone());
     acts.iter().cloned().for_each(|act| judge.take(act));
-    judge.end()
+    let (findings, passed) = judge.end();
+    for finding in &findings {
+        let written = serde_json::to_string(finding).unwrap();
+        let read: Finding = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, *finding);
+    }
+    (findings, passed)
 }
 
 /// The severities of what is found.

@@ -47,7 +47,7 @@ pub(in crate::format) fn alert(base: Object, finding: &Finding) -> Object {
         .list("id", [TACTIC.0])
         .list("name", [TACTIC.1]);
     let technique = Object::default()
-        .list("id", [finding.technique])
+        .list("id", [&*finding.technique])
         .list("name", [TECHNIQUE_NAME]);
     let threat = Object::default()
         .with("framework", "MITRE ATT&CK")

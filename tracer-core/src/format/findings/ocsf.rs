@@ -101,7 +101,7 @@ fn info(finding: &Finding) -> Object {
         .with("uid", TACTIC.0)
         .with("name", TACTIC.1);
     let technique = Object::default()
-        .with("uid", finding.technique)
+        .with("uid", &*finding.technique)
         .with("name", TECHNIQUE_NAME);
     let attack = Object::default()
         .with("version", "18")

@@ -29,13 +29,13 @@ pub fn result(connection: &Connection, room: Option<usize>, is_named: bool) -> S
         parts.extend(connection.error.clone().map(|error| (4, error)));
     }
     if matches!(connection.head.event, Event::Existing | Event::Update)
-        && let Some(state) = connection.state
+        && let Some(state) = connection.state.as_deref()
         && state != "ESTABLISHED"
     {
         parts.push((0, state.to_owned()));
     }
-    if let (Some(old), Some(new)) = (connection.old_state, connection.state) {
-        parts.push((0, new.to_owned()));
+    if let (Some(old), Some(new)) = (&connection.old_state, &connection.state) {
+        parts.push((0, new.to_string()));
         parts.push((1, format!("from {old}")));
     }
     if let Some(requested) = connection.requested {

@@ -105,7 +105,7 @@ impl Deed {
             Glance::DIAG_DUMP => Self::Dumped(Dump {
                 family: family_of(look.family),
                 protocol: protocol_of(look.family, look.protocol),
-                states: states_of(look.states),
+                states: states_of(look.states).into_iter().map(Into::into).collect(),
             }),
             Glance::PROC_NET => Self::Read(name()),
             Glance::FD_SWEEP => Self::Swept(look.count),

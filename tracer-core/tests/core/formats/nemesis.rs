@@ -154,7 +154,7 @@ fn row(connection: Connection) -> Value {
 
 fn at(mut connection: Connection, time: &str, state: &'static str) -> Connection {
     time.clone_into(&mut connection.head.time);
-    connection.state = Some(state);
+    connection.state = Some(state.into());
     connection
 }
 

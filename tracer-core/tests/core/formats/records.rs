@@ -49,13 +49,13 @@ pub fn connection(event: Event) -> Connection {
             cpu: 1,
         },
         protocol: Protocol::Tcp,
-        family: "ipv4",
+        family: "ipv4".into(),
         direction: Some(Direction::Outbound),
-        direction_source: Some("observed"),
+        direction_source: Some("observed".into()),
         open_before: false,
         hidden_from: Vec::new(),
         old_state: None,
-        state: Some("ESTABLISHED"),
+        state: Some("ESTABLISHED".into()),
         outcome: None,
         error: None,
         accepted: None,
@@ -207,8 +207,8 @@ pub fn socket() -> Record {
     Record::Socket(Box::new(Socket {
         head: head(Event::Socket),
         kind: SocketKind::Raw,
-        family: Some("ipv4"),
-        socket_type: Some("raw"),
+        family: Some("ipv4".into()),
+        socket_type: Some("raw".into()),
         protocol: Some("icmp".to_owned()),
         inode: 99,
         netns: 1,
@@ -243,7 +243,7 @@ pub fn start() -> Record {
 pub fn loss() -> Record {
     Record::Loss(Box::new(Loss {
         head: head(Event::Loss),
-        lost: BTreeMap::from([("ring_full", 3)]),
+        lost: BTreeMap::from([("ring_full".into(), 3)]),
         detached: Vec::new(),
         since: "2027-01-15T08:00:01.000000000Z".to_owned(),
     }))
@@ -254,7 +254,7 @@ pub fn stop() -> Record {
         head: head(Event::Stop),
         kernel: KernelTotals {
             seen: 5,
-            lost: BTreeMap::from([("ring_full", 3)]),
+            lost: BTreeMap::from([("ring_full".into(), 3)]),
             delivered: 2,
             ..KernelTotals::default()
         },

@@ -96,7 +96,7 @@ fn losses(records: &[Record]) -> String {
     for record in records {
         if let Record::Loss(loss) = record {
             for (category, count) in &loss.lost {
-                *lost.entry(category).or_default() += count;
+                *lost.entry(category.clone()).or_default() += count;
             }
             detached.extend(&loss.detached);
         }

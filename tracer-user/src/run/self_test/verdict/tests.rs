@@ -146,7 +146,7 @@ fn connection(kind: Kind, direction: Direction, event: Event) -> Connection {
             cpu: 0,
         },
         protocol: kind.protocol(),
-        family: kind.family(),
+        family: kind.family().into(),
         direction: Some(direction),
         direction_source: None,
         open_before: false,
@@ -472,7 +472,7 @@ fn what_is_told_as_lost_is_named_with_what_was_missed() {
     let loss = |(count, detached)| {
         Record::Loss(Box::new(Loss {
             head: head(Event::Loss),
-            lost: [("ring_full", count)].into(),
+            lost: [("ring_full".into(), count)].into(),
             detached,
             since: String::new(),
         }))
