@@ -86,6 +86,12 @@ impl Clock {
         self.local(utc, "%H:%M:%S")
     }
 
+    /// The day of a UTC time in the zone of the traced host.
+    #[must_use]
+    pub fn local_date(&self, utc: &str) -> String {
+        self.local(utc, "%Y-%m-%d")
+    }
+
     /// Day, hour, minute and second of a UTC time in the zone of the traced host.
     #[must_use]
     pub fn local_day(&self, utc: &str) -> String {

@@ -20,6 +20,7 @@ pub mod executable;
 pub mod fact;
 mod fields;
 pub mod format;
+pub mod history;
 pub mod hosts;
 pub mod names;
 pub mod outcome;

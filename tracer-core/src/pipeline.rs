@@ -309,6 +309,8 @@ impl Pipeline {
             filter: self.selection.describe(self.kernel_selects),
             external_rules: self.scopes.describe(),
             args: None,
+            window: None,
+            uncovered: Vec::new(),
         };
         self.complete_since.clone_from(&start.head.time);
         self.start_ns = time_ns;

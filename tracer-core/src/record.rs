@@ -20,6 +20,7 @@ pub use self::{
 use crate::{
     discovery::{Finding, Passed},
     fact,
+    history::Uncovered,
     names::NameSource,
     outcome::Outcome,
     protocol::Protocol,
@@ -465,6 +466,21 @@ pub struct Start {
     /// What is shown of the arguments of processes, if not all: `redacted` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Word>,
+    /// Of what a history answers: between which times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// When of that time nothing was recorded, or not all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<Uncovered>,
+}
+
+/// Between which times something was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// From when: RFC 3339, UTC, nanoseconds.
+    pub since: String,
+    /// Until when.
+    pub until: String,
 }
 
 /// How the kernel's clock relates to UTC.

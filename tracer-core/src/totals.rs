@@ -213,5 +213,6 @@ fn sum<const N: usize>(counts: [u64; N]) -> u64 {
 
 fn categories<const N: usize>(counts: [(&'static str, u64); N]) -> Lost {
     let lost = counts.into_iter().filter(|(_, count)| *count > 0);
-    lost.map(|(category, count)| (category.into(), count)).collect()
+    lost.map(|(category, count)| (category.into(), count))
+        .collect()
 }

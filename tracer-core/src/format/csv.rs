@@ -131,7 +131,9 @@ const COLUMNS: &[Column] = &[
         shown(row.connection?.direction_source.as_deref())
     }),
     ("open_before", |row| truth(row.connection?.open_before)),
-    ("old_state", |row| shown(row.connection?.old_state.as_deref())),
+    ("old_state", |row| {
+        shown(row.connection?.old_state.as_deref())
+    }),
     ("state", |row| shown(row.connection?.state.as_deref())),
     ("outcome", |row| word(row.connection?.outcome)),
     ("error", |row| row.connection?.error.clone()),
@@ -242,7 +244,9 @@ const COLUMNS: &[Column] = &[
         Some(names.join(" "))
     }),
     ("socket_kind", |row| shown(Some(row.socket?.kind.word()))),
-    ("socket_type", |row| shown(row.socket?.socket_type.as_deref())),
+    ("socket_type", |row| {
+        shown(row.socket?.socket_type.as_deref())
+    }),
     ("inode", |row| match row.socket {
         Some(socket) => shown(Some(socket.inode)),
         None => shown(row.connection?.socket.as_ref()?.inode),
@@ -271,7 +275,9 @@ const COLUMNS: &[Column] = &[
         truth(row.process()?.flags.is_unpackaged)
     }),
     ("sha256", |row| row.process()?.sha256.clone()),
-    ("not_hashed", |row| shown(row.process()?.not_hashed.as_deref())),
+    ("not_hashed", |row| {
+        shown(row.process()?.not_hashed.as_deref())
+    }),
     ("user_from", |row| word(row.owner?.user.name_from)),
 ];
 

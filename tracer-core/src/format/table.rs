@@ -46,6 +46,8 @@ pub struct Table {
     layout: Layout,
     /// What is shown, and how wide.
     columns: Vec<(Column, usize)>,
+    /// The day of the last record, where the host is; empty: there was none.
+    day: String,
 }
 
 /// How wide a table is that is not on a terminal.
@@ -72,7 +74,11 @@ impl Table {
             (columns.unwrap_or(NARROW), width)
         };
         let columns = spread(&choice.of(columns), width);
-        Self { layout, columns }
+        Self {
+            layout,
+            columns,
+            day: String::new(),
+        }
     }
 
     fn has(&self, wanted: Column) -> bool {
@@ -233,8 +239,25 @@ impl Table {
     }
 }
 
+impl Table {
+    /// A line between two days, and before all of what a history says; times have none.
+    fn day(&mut self, record: &Record, clock: &Clock, out: &mut Vec<u8>) {
+        let day = clock.local_date(&record.head().time);
+        match record {
+            Record::Start(start) if start.window.is_none() => self.day = day,
+            Record::Start(_) | Record::Stop(_) => {}
+            _ if day == self.day => {}
+            _ => {
+                self.line(DIM, &day, out);
+                self.day = day;
+            }
+        }
+    }
+}
+
 impl Format for Table {
     fn write(&mut self, record: &Record, clock: &Clock, out: &mut Vec<u8>) {
+        self.day(record, clock, out);
         match record {
             Record::Start(start) => self.start(start, clock, out),
             Record::Connection(connection) => self.connection(connection, clock, out),

@@ -29,7 +29,7 @@ pub use self::{
     container::Container,
     observation::{End, Moment, Observation, Who},
     order::{Grouping, Sort},
-    report::{Rule, Run, Window},
+    report::{Rule, Run},
     row::{Destination, Group, Moved, Process, Row, Source, User},
 };
 use self::{
@@ -67,6 +67,8 @@ pub struct Hosts {
     runs: Vec<Run>,
     /// The boot of whose records these are.
     boot: Arc<str>,
+    /// More than one process has told of them.
+    is_of_several: bool,
     sightings: BTreeMap<Name, Sighting>,
     /// Everybody, once each.
     everybody: BTreeSet<Arc<Who>>,
@@ -87,6 +89,7 @@ impl Hosts {
         Self {
             runs: Vec::new(),
             boot: Arc::default(),
+            is_of_several: false,
             sightings: BTreeMap::new(),
             everybody: BTreeSet::new(),
             most,
@@ -105,6 +108,13 @@ impl Hosts {
         if let Some(run) = self.runs.last_mut() {
             *run = Run::live();
         }
+    }
+
+    /// The records that follow, though of this run, were made in another boot, or by another process of
+    /// this one: what was found open in it may have been seen before.
+    pub fn boot(&mut self, boot_id: &str) {
+        self.boot = Arc::from(boot_id);
+        self.is_of_several = true;
     }
 
     /// Takes a record of this run.
@@ -233,11 +243,11 @@ impl Hosts {
     pub fn rows(&self, grouping: Grouping, sort: Sort) -> Vec<Row> {
         let all = self.sightings.iter();
         let all = all.map(|((agent, _), sighting)| (agent, sighting));
-        let sockets = match self.runs.as_slice() {
-            [_, _, ..] => runs::once(all),
-            _ => all
-                .map(|(agent, one)| (agent, Cow::Borrowed(one)))
-                .collect(),
+        let sockets = if self.is_of_several || self.runs.len() > 1 {
+            runs::once(all)
+        } else {
+            all.map(|(agent, one)| (agent, Cow::Borrowed(one)))
+                .collect()
         };
         let seen: Vec<(&Agent, &Sighting)> = sockets
             .iter()

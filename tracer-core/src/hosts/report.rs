@@ -1,20 +1,13 @@
 //! What is said before and after the rows: whose they are, of when, what was asked for, what was lost and
 //! what is not covered.
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use crate::{history::Uncovered, record::Window};
 
 /// The fields of a `start` or `stop` record.
 type Fields = Map<String, Value>;
-
-/// Between which times something was looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Window {
-    /// From when: RFC 3339, UTC, nanoseconds.
-    pub since: String,
-    /// Until when.
-    pub until: String,
-}
 
 /// A rule about addresses, as a record tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +79,23 @@ impl Run {
         }
     }
 
-    /// Between which times it looked.
+    /// Between which times it looked: those that were asked for, or else those of its records.
     #[must_use]
-    pub fn window(&self) -> &Window {
-        &self.window
+    pub fn window(&self) -> Window {
+        let asked = self.field("window");
+        asked.unwrap_or_else(|| self.window.clone())
+    }
+
+    /// When of that time nothing was recorded, or not all.
+    #[must_use]
+    pub fn uncovered(&self) -> Vec<Uncovered> {
+        self.field("uncovered").unwrap_or_default()
+    }
+
+    /// What a field of the first record says; `None`: it has none.
+    fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let field = self.start.as_ref()?.get(name)?;
+        serde_json::from_value(field.clone()).ok()
     }
 
     /// The first record as it is written here; `None`: there was none.
@@ -111,7 +117,7 @@ impl Run {
     fn line(&self, fields: &Fields, seq: u64) -> Option<Fields> {
         let mut line = fields.clone();
         line.insert("seq".to_owned(), seq.into());
-        let window = serde_json::to_value(&self.window).ok()?;
+        let window = serde_json::to_value(self.window()).ok()?;
         line.insert("window".to_owned(), window);
         Some(line)
     }

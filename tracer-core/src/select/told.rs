@@ -14,22 +14,23 @@ use super::{Compiled, Person, Selection, Subject};
 use crate::{
     cgroup::Cgroups,
     container::{Container, Pod},
+    discovery::Severity,
     fact::{Account, Networks},
     outcome::Outcome,
     protocol::Protocol,
-    record::{Direction, Event, NOT_OF_CONNECTIONS, NameFrom},
+    record::{self, Direction, Endpoint, Event, NOT_OF_CONNECTIONS, NameFrom, Owner, Record},
     scope::{Scope, Scopes, to_address},
 };
 
 /// What the cgroup of a line is called while it is looked at.
 const CGROUP: u64 = 1;
 
-/// A line about a connection or listener, as far as selections look at it.
+/// A record as far as selections look at it.
 #[derive(Debug, Deserialize)]
 pub struct Told {
     event: Event,
     outcome: Option<Outcome>,
-    protocol: Protocol,
+    protocol: Option<Protocol>,
     direction: Option<Direction>,
     local: Option<End>,
     remote: Option<End>,
@@ -41,6 +42,7 @@ pub struct Told {
     pod: Option<Pod>,
     #[serde(default)]
     holders: Vec<Process>,
+    severity: Option<Severity>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +93,82 @@ impl Told {
         serde_json::from_str(line).map(Some)
     }
 
+    /// What a record says; `None`: it is none that is selected.
+    #[must_use]
+    pub fn of(record: &Record) -> Option<Self> {
+        match record {
+            Record::Connection(connection) => Some(Self::of_connection(connection)),
+            Record::Socket(socket) => Some(Self {
+                event: Event::Socket,
+                netns: socket.netns,
+                ..Self::of_owner(Some(&socket.owner))
+            }),
+            Record::Discovery(finding) => Some(Self {
+                event: Event::Discovery,
+                netns: finding.netns.unwrap_or_default(),
+                severity: Some(finding.severity),
+                ..Self::of_owner(finding.owner())
+            }),
+            Record::Start(_) | Record::Loss(_) | Record::Stop(_) => None,
+        }
+    }
+
+    fn of_connection(connection: &record::Connection) -> Self {
+        let end = |end: &Endpoint| End {
+            ip: end.ip,
+            port: end.port,
+            scope: end.scope,
+        };
+        let held_by = |holder: &record::Holder| Process {
+            pid: holder.pid,
+            name: holder.name.clone(),
+            exe: None,
+        };
+        Self {
+            event: connection.head.event,
+            outcome: connection.outcome,
+            protocol: Some(connection.protocol),
+            direction: connection.direction,
+            local: connection.local.as_ref().map(end),
+            remote: connection.remote.as_ref().map(end),
+            netns: connection.netns,
+            holders: connection.holders.iter().map(held_by).collect(),
+            ..Self::of_owner(connection.owner.as_deref())
+        }
+    }
+
+    /// What a record says of an owner, and nothing else.
+    fn of_owner(owner: Option<&Owner>) -> Self {
+        Self {
+            event: Event::Existing,
+            outcome: None,
+            protocol: None,
+            direction: None,
+            local: None,
+            remote: None,
+            netns: 0,
+            process: owner.map(|owner| Process {
+                pid: owner.process.pid,
+                name: owner.process.name.clone(),
+                exe: owner.process.exe.clone(),
+            }),
+            user: owner.map(|owner| User {
+                uid: owner.user.uid,
+                name: owner.user.name.clone(),
+                name_from: owner.user.name_from,
+                auid: owner.user.auid,
+                login: owner.user.login.clone(),
+            }),
+            cgroup: owner.map(|owner| Cgroup {
+                path: owner.cgroup.path.clone(),
+            }),
+            container: owner.and_then(|owner| owner.container.clone()),
+            pod: owner.and_then(|owner| owner.pod.clone()),
+            holders: Vec::new(),
+            severity: None,
+        }
+    }
+
     /// The accounts of its host that it names.
     pub fn accounts(&self) -> impl Iterator<Item = Account> {
         let user = self.user.as_ref();
@@ -118,7 +196,7 @@ impl Told {
             connection.remote_port = remote.port.unwrap_or_default();
         }
         connection.netns = self.netns;
-        connection.protocol = self.protocol.number();
+        connection.protocol = self.protocol.map_or(0, Protocol::number);
         if let (Some(process), Some(user)) = (&self.process, &self.user) {
             connection.owner.tgid = process.pid;
             connection.owner.uid = user.uid;
@@ -190,7 +268,10 @@ impl FromLines {
             [] => keeps(None),
             people => people.iter().any(|person| keeps(Some(*person))),
         };
-        is_kept && self.selection.keeps_record(told.event, told.outcome)
+        let is_grave = told
+            .severity
+            .is_none_or(|one| one >= self.selection.severity);
+        is_kept && is_grave && self.selection.keeps_record(told.event, told.outcome)
     }
 }
 

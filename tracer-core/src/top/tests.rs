@@ -167,6 +167,8 @@ fn start(degraded: &[&str], filter: Filter) -> Record {
     Record::Start(Box::new(Start {
         head: head(Event::Start, NOW - 900 * SECOND),
         args: None,
+        window: None,
+        uncovered: Vec::new(),
         version: "1.0.0".to_owned(),
         kernel: "6.12".to_owned(),
         boot_id: "b".to_owned(),

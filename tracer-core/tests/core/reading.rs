@@ -35,7 +35,10 @@ fn what_is_no_record_is_an_error() {
     for wrong in ["", "{}", r#"{"event":"connect"}"#, r#"{"event":"birth"}"#] {
         assert!(Record::read(wrong).is_err(), "{wrong}");
     }
-    let line = STORY.lines().find(|line| line.contains(r#""id":""#)).unwrap();
+    let line = STORY
+        .lines()
+        .find(|line| line.contains(r#""id":""#))
+        .unwrap();
     let (before, after) = line.split_once(r#""id":""#).unwrap();
     let wrong = format!(r#"{before}"id":"x{after}"#);
     let error = Record::read(&wrong).unwrap_err().to_string();

@@ -81,12 +81,7 @@ fn end(stop: &Stop) {
     );
 }
 
-fn sum(
-    seen: u64,
-    selected_out: u64,
-    output: &OutputTotals,
-    lost: &BTreeMap<Word, u64>,
-) -> String {
+fn sum(seen: u64, selected_out: u64, output: &OutputTotals, lost: &BTreeMap<Word, u64>) -> String {
     let lost = if lost.is_empty() {
         "nothing lost".to_owned()
     } else {

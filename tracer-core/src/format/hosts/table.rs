@@ -34,7 +34,7 @@ pub fn write(runs: &[Run], rows: &[Row], layout: Layout, clock: &Clock, out: &mu
         table.head(run, clock);
     }
     table.rows(rows, clock);
-    table.foot(runs, rows);
+    table.foot(runs, rows, clock);
 }
 
 struct Table<'a> {
@@ -185,7 +185,7 @@ impl Table<'_> {
     }
 
     /// What it comes to, what was lost and what is not covered.
-    fn foot(&mut self, runs: &[Run], rows: &[Row]) {
+    fn foot(&mut self, runs: &[Run], rows: &[Row], clock: &Clock) {
         let connections: u64 = rows.iter().map(|row| row.connections).sum();
         let failed: u64 = rows.iter().flat_map(|row| row.failed.values()).sum();
         let open: u64 = rows.iter().map(|row| row.open).sum();
@@ -201,8 +201,16 @@ impl Table<'_> {
             self.sentence(DIM, text);
         }
         for run in runs {
+            self.uncovered(run, clock);
             self.losses(run);
             self.limits(run);
+        }
+    }
+
+    /// When of the time that was asked for nothing was recorded, or not all.
+    fn uncovered(&mut self, run: &Run, clock: &Clock) {
+        for one in run.uncovered() {
+            self.sentence(ALARM, &one.sentence(clock));
         }
     }
 

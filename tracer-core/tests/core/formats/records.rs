@@ -237,6 +237,8 @@ pub fn start() -> Record {
         filter: tracer_core::record::Filter::default(),
         external_rules: Vec::new(),
         args: None,
+        window: None,
+        uncovered: Vec::new(),
     }))
 }
 
