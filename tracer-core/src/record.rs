@@ -377,6 +377,24 @@ pub enum Attribution {
     Socket,
 }
 
+impl Attribution {
+    /// The word of the contract.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Listener => "listener",
+            Self::Listen => "listen",
+            Self::Close => "close",
+            Self::Existing => "existing",
+            Self::Io => "io",
+            Self::Socket => "socket",
+        }
+    }
+}
+
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {

@@ -7,6 +7,7 @@ mod kernel;
 mod output;
 mod privileges;
 mod run;
+mod store;
 
 use std::{io::Write as _, process::ExitCode};
 

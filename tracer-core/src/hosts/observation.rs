@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     container::{Container, Pod},
@@ -77,32 +77,45 @@ pub struct End {
     pub port: Option<u16>,
 }
 
-/// Somebody who used a socket or holds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// Somebody who used a socket or holds it. As JSON: the program, its user and its container, whatever
+/// process it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Who {
     /// Name of the process.
     pub name: String,
     /// Path of the executable.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
     /// What is odd about the executable.
+    #[serde(flatten)]
     pub flags: Flags,
     /// SHA-256 of the executable, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Process id.
+    #[serde(skip)]
     pub pid: u32,
     /// Real user id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Whose accounts say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_from: Option<NameFrom>,
     /// The account that logged in: its name, or its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
     /// systemd unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// The container.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
     /// The Kubernetes pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<Pod>,
 }
 

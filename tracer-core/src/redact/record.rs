@@ -36,11 +36,19 @@ impl Arguments {
         }
     }
 
-    fn owner(&self, owner: &mut Arc<Owner>) {
+    /// Leaves out of what names an owner what is not to be shown.
+    pub fn owner(&self, owner: &mut Arc<Owner>) {
+        if matches!(self, Self::Full) {
+            return;
+        }
         self.process(&mut Arc::make_mut(owner).process);
     }
 
-    fn process(&self, process: &mut Arc<Process>) {
+    /// Leaves out of what is known of a process what is not to be shown.
+    pub fn process(&self, process: &mut Arc<Process>) {
+        if matches!(self, Self::Full) {
+            return;
+        }
         let process = Arc::make_mut(process);
         self.args(&mut process.args);
         if let Some(parent) = &mut process.parent {
