@@ -116,7 +116,7 @@ impl Row {
             Some(Direction::Inbound | Direction::Listening) => (local_port, remote_port),
             Some(Direction::Outbound) | None => (remote_port, local_port),
         };
-        let is_over = event.is_last() || record.state.is_some_and(|state| OVER.contains(&state));
+        let is_over = event.is_last() || record.state.as_deref().is_some_and(|state| OVER.contains(&state));
         let bytes = record.bytes;
         let sent = bytes.map(|bytes| number(bytes.sent));
         let received = bytes.map(|bytes| number(bytes.received));
@@ -135,7 +135,7 @@ impl Row {
             family: if record.family == "ipv4" { 4 } else { 6 },
             direction: direction(record.direction),
             flags: flags(record),
-            state: known.text_of(db, record.state)?,
+            state: known.text_of(db, record.state.as_deref())?,
             outcome: known.text_of(db, record.outcome.map(|outcome| outcome.word()))?,
             error: known.text_of(db, record.error.as_deref())?,
             local: local.map(|end| known.address(db, end)).transpose()?,
@@ -359,7 +359,7 @@ fn direction(direction: Option<Direction>) -> i64 {
 }
 
 fn flags(record: &Connection) -> i64 {
-    let is_inferred = record.direction_source == Some("inferred");
+    let is_inferred = record.direction_source.as_deref() == Some("inferred");
     [
         (is_inferred, INFERRED),
         (record.open_before, OLDER),

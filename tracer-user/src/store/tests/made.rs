@@ -52,6 +52,8 @@ pub fn start(time: i64) -> Record {
         filter: Filter::default(),
         external_rules: Vec::new(),
         args: None,
+        window: None,
+        uncovered: Vec::new(),
     }))
 }
 
@@ -139,9 +141,9 @@ impl Made {
                 cpu: 0,
             },
             protocol: Protocol::Tcp,
-            family: "ipv4",
+            family: "ipv4".into(),
             direction: Some(Direction::Outbound),
-            direction_source: Some("observed"),
+            direction_source: Some("observed".into()),
             open_before: false,
             hidden_from: Vec::new(),
             old_state: None,
