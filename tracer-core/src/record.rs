@@ -20,6 +20,7 @@ pub use self::{
 use crate::{
     discovery::{Finding, Passed},
     fact,
+    fields::community_id,
     history::Uncovered,
     names::NameSource,
     outcome::Outcome,
@@ -290,6 +291,16 @@ pub struct Connection {
     /// The process that opened the socket, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<Arc<Process>>,
+}
+
+impl Connection {
+    /// The same, with the Community ID of its ends, where both are known.
+    #[must_use]
+    pub fn with_community_id(mut self) -> Self {
+        let ends = (self.local.as_ref(), self.remote.as_ref());
+        self.community_id = community_id(self.protocol, ends.0, ends.1);
+        self
+    }
 }
 
 /// Names a connection on a host and boot.

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use tracer_core::discovery::{self, Elements, read::Kind};
 
 use super::{
-    DetailArgs, FormatArgs, LiveArgs, OutputArgs, OutputFormat, RecordArgs, SelectionArgs,
-    ShowArgs, UsageError,
+    DetailArgs, FormatArgs, HistoryArgs, LiveArgs, OutputArgs, OutputFormat, RecordArgs,
+    SelectionArgs, ShowArgs, UsageError,
     config::{Config, ConfigArgs},
     examples,
     groups::heading,
@@ -48,6 +48,9 @@ pub struct DiscoveryArgs {
         help_heading = heading::FILES
     )]
     pub from: Vec<PathBuf>,
+    /// Who did before, from a history.
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// How the kernel is looked at. The mutable elements are in the section [discovery] of the
     /// configuration.
     #[command(flatten)]

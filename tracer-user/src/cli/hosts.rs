@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tracer_core::hosts::{Grouping, Sort};
 
-use super::{DetailArgs, LiveArgs, ShowArgs, groups::heading, values::Duration};
+use super::{DetailArgs, HistoryArgs, LiveArgs, ShowArgs, groups::heading, values::Duration};
 
 /// Flags of `hosts`.
 #[derive(Debug, Args)]
@@ -46,6 +46,9 @@ pub struct HostsArgs {
         help_heading = heading::FILES
     )]
     pub from: Vec<PathBuf>,
+    /// What was seen before, from a history.
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// How the kernel is looked at.
     #[command(flatten)]
     pub live: LiveArgs,

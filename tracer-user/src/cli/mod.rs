@@ -39,7 +39,7 @@ pub use self::{
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
-    window::{Window, WindowArgs},
+    window::{HistoryArgs, HistoryPlace, When, not_of_a_history},
 };
 
 /// The user asked for something that makes no sense: exit code 2.

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::{DetailArgs, FormatArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs, groups::heading};
+use super::{
+    DetailArgs, FormatArgs, HistoryPlace, LiveArgs, RecordArgs, ShowArgs, TableArgs, When,
+    groups::heading, values,
+};
 
 /// Flags of `snapshot`.
 #[derive(Debug, Args)]
@@ -22,6 +25,17 @@ pub struct SnapshotArgs {
     /// Compare with the lists of netlink (ss) and /proc/net (netstat), and tell what is hidden from whom
     #[arg(long, conflicts_with = "record_selected", help_heading = heading::LIVE)]
     pub cross_check: bool,
+    /// What was open at this time, from a history: 2026-11-20T03:10:00Z, "2026-11-20 03:10", 03:10, 2h (ago)
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = values::parse::<When>,
+        help_heading = heading::HISTORY
+    )]
+    pub at: Option<When>,
+    /// Which history is asked.
+    #[command(flatten)]
+    pub place: HistoryPlace,
     /// The recording that is made.
     #[command(flatten)]
     pub recording: RecordArgs,

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, FindingArgs, FormatArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs, WatchArgs,
-    groups::heading, values::Duration,
+    DetailArgs, FindingArgs, FormatArgs, HistoryArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs,
+    WatchArgs, groups::heading, values::Duration,
 };
 
 /// Flags of `trace`.
@@ -43,6 +43,9 @@ pub struct TraceArgs {
     /// For how long.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// What happened before, from a history.
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// The recording that is made.
     #[command(flatten)]
     pub recording: RecordArgs,

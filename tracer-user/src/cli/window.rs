@@ -1,6 +1,6 @@
 //! Times that a user names: a moment, or how long ago.
 
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp, ToSpan as _, Zoned, civil};
@@ -17,6 +17,46 @@ pub struct WindowArgs {
     /// Until before this time [default: now]
     #[arg(long, value_name = "TIME", value_parser = values::parse::<When>)]
     pub until: Option<When>,
+}
+
+/// What is asked of a history.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = heading::HISTORY)]
+pub struct HistoryArgs {
+    /// From when until when.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Which history is asked.
+    #[command(flatten)]
+    pub place: HistoryPlace,
+}
+
+/// Where a history is.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = heading::HISTORY)]
+pub struct HistoryPlace {
+    /// The history that an agent keeps, or a copy of it [default: /var/lib/conntracer/history.db]
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+}
+
+impl HistoryArgs {
+    /// Whether anything is asked of one.
+    pub fn is_given(&self) -> bool {
+        self.window.is_given() || self.place.history.is_some()
+    }
+}
+
+/// Flags that are of a live run, with whether they are given: of a history they ask nothing.
+///
+/// # Errors
+/// If one is given.
+pub fn not_of_a_history(flags: &[(&str, bool)]) -> Result<(), UsageError> {
+    let given = flags.iter().find(|(_, is_given)| *is_given);
+    given.map_or(Ok(()), |(flag, _)| {
+        let why = format!("{flag}: of what a history has, that cannot be asked");
+        Err(UsageError(why))
+    })
 }
 
 /// A window of time: what happened at `since` belongs to it, what happened at `until` does not.

@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use super::{
     Ending,
+    history::{self, Question, Wanted},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
 };
 use crate::{
-    cli::{DiscoveryArgs, DiscoveryWithin, TableArgs, check_findings},
+    cli::{
+        Config, DiscoveryArgs, DiscoveryWithin, SelectionArgs, TableArgs, check_findings,
+        not_of_a_history,
+    },
     kernel::ladder::Fact,
+    store::read::Kinds,
 };
 
 /// What is to be known beside the hooks of discovery: who each process is, and which connections the same
@@ -38,7 +43,11 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
     let selection = args.show.selection.of_findings(args.severity.into())?;
     check_findings(args.show.output.output, Some(&elements))?;
     if !args.from.is_empty() {
+        not_of_a_history(&[("--from", args.history.is_given())])?;
         return from::run(args, &selection, &config);
+    }
+    if args.history.is_given() {
+        return before(args, &selection, &config);
     }
     live::run(Live {
         facts: &BESIDE,
@@ -58,5 +67,34 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.duration),
+    })
+}
+
+/// Tells who did before, by what an agent has kept.
+fn before(
+    args: &DiscoveryArgs,
+    selection: &SelectionArgs,
+    config: &Config,
+) -> anyhow::Result<Ending> {
+    not_of_a_history(&[
+        ("--duration", args.duration.is_some()),
+        ("--record", args.recording.record.is_some()),
+        ("--hash", args.details.hash),
+    ])?;
+    let question = Question {
+        place: &args.history.place,
+        selection,
+        networks: &args.show.networks,
+    };
+    let wanted = Wanted {
+        kinds: Kinds {
+            connections: false,
+            findings: true,
+        },
+        count: None,
+    };
+    history::stream(&question, &args.history, wanted, || {
+        let sink = live::sink(&args.show.output, &NO_COLUMNS, &args.format, config)?;
+        Ok(Box::new(sink))
     })
 }

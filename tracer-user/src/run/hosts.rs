@@ -21,11 +21,12 @@ use tracing::info;
 use self::watch::Screen;
 use super::{
     Ending, NOTES,
+    history::{self, Question},
     live::{self, Live, Output, Updates},
     session::Until,
 };
 use crate::{
-    cli::{HostsArgs, OutputFormat, UsageError},
+    cli::{HostsArgs, OutputFormat, UsageError, not_of_a_history},
     kernel::ladder::Fact,
     output::{
         sink::{RecordSink, Written},
@@ -47,7 +48,11 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         return Err(UsageError(why.to_owned()).into());
     }
     if !args.from.is_empty() {
+        not_of_a_history(&[("--from", args.history.is_given())])?;
         return from::run(args);
+    }
+    if args.history.is_given() {
+        return before(args);
     }
     let mut hosts = Hosts::default();
     hosts.begin_live();
@@ -96,6 +101,31 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         until,
     })?;
     Ok(if is_whole.get() {
+        ending
+    } else {
+        ending.worse(Ending::Incomplete)
+    })
+}
+
+/// Shows who communicated, by what an agent has kept.
+fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
+    not_of_a_history(&[
+        ("--duration", args.duration.is_some()),
+        ("--watch", args.watch),
+        ("--hash", args.details.hash),
+    ])?;
+    let question = Question {
+        place: &args.history.place,
+        selection: &args.show.selection,
+        networks: &args.show.networks,
+    };
+    if args.show.selection.wants_findings() {
+        return Err(live::no_findings().into());
+    }
+    let mut hosts = Hosts::default();
+    let ending = history::hosts(&question, &args.history, &mut hosts)?;
+    Shown::new(args)?.write(&hosts, &history::here(), &[])?;
+    Ok(if hosts.left_out() == 0 {
         ending
     } else {
         ending.worse(Ending::Incomplete)

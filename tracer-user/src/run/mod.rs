@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod export;
 pub mod files;
 pub mod generate;
+pub mod history;
 pub mod hosts;
 pub mod live;
 pub mod replay;

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use super::{
     Ending,
+    history::{self, Question},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
 };
-use crate::{cli::SnapshotArgs, kernel::ladder::Fact};
+use crate::{
+    cli::{SnapshotArgs, not_of_a_history},
+    kernel::ladder::Fact,
+};
 
 /// Lists the sockets of now.
 pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
+    if args.at.is_some() || args.place.history.is_some() {
+        return before(args);
+    }
     live::run(Live {
         facts: &[Fact::Existing],
         selection: &args.show.selection,
@@ -29,5 +36,24 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         cross_check: args.cross_check,
         hash: args.details.hash,
         until: Until::Surveyed,
+    })
+}
+
+/// Lists the sockets of then.
+fn before(args: &SnapshotArgs) -> anyhow::Result<Ending> {
+    not_of_a_history(&[
+        ("--cross-check", args.cross_check),
+        ("--record", args.recording.record.is_some()),
+        ("--hash", args.details.hash),
+    ])?;
+    let question = Question {
+        place: &args.place,
+        selection: &args.show.selection,
+        networks: &args.show.networks,
+    };
+    let config = args.live.config.load()?;
+    history::snapshot(&question, args.at, || {
+        let sink = live::sink(&args.show.output, &args.table, &args.format, &config)?;
+        Ok(Box::new(sink))
     })
 }

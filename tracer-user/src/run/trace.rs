@@ -2,12 +2,14 @@
 
 use super::{
     Ending,
+    history::{self, Question, Wanted},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
 };
 use crate::{
-    cli::{TraceArgs, check_findings},
+    cli::{Config, TraceArgs, check_findings, not_of_a_history},
     kernel::ladder::Fact,
+    store::read::Kinds,
 };
 
 /// Traces live.
@@ -15,6 +17,9 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
     let config = args.live.config.load()?;
     let discovery = args.findings.elements(&args.show.selection, &config);
     check_findings(args.show.output.output, discovery.as_ref())?;
+    if args.history.is_given() {
+        return before(args, &config, discovery.is_some());
+    }
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.show.selection,
@@ -33,5 +38,31 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.watch.duration),
+    })
+}
+
+/// Tells what happened before.
+fn before(args: &TraceArgs, config: &Config, findings: bool) -> anyhow::Result<Ending> {
+    not_of_a_history(&[
+        ("--duration", args.watch.duration.is_some()),
+        ("--record", args.recording.record.is_some()),
+        ("--states", args.states),
+        ("--hash", args.details.hash),
+    ])?;
+    let question = Question {
+        place: &args.history.place,
+        selection: &args.show.selection,
+        networks: &args.show.networks,
+    };
+    let wanted = Wanted {
+        kinds: Kinds {
+            connections: true,
+            findings,
+        },
+        count: args.count,
+    };
+    history::stream(&question, &args.history, wanted, || {
+        let sink = live::sink(&args.show.output, &args.table, &args.format, config)?;
+        Ok(Box::new(sink))
     })
 }

@@ -6,6 +6,7 @@ mod book;
 mod dictionary;
 mod lock;
 mod open;
+pub mod read;
 mod rollup;
 mod row;
 pub mod schema;

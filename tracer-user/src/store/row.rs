@@ -13,11 +13,11 @@ use tracer_core::{
 use super::dictionary::{Dictionary, json};
 
 /// The direction was concluded, not seen.
-const INFERRED: i64 = 1;
+pub const INFERRED: i64 = 1;
 /// It is older than the run.
 pub const OLDER: i64 = 2;
 /// No process took it.
-const NOT_ACCEPTED: i64 = 4;
+pub const NOT_ACCEPTED: i64 = 4;
 
 /// States in which nothing is open any more.
 const OVER: [&str; 2] = ["TIME_WAIT", "CLOSED"];
@@ -116,7 +116,11 @@ impl Row {
             Some(Direction::Inbound | Direction::Listening) => (local_port, remote_port),
             Some(Direction::Outbound) | None => (remote_port, local_port),
         };
-        let is_over = event.is_last() || record.state.as_deref().is_some_and(|state| OVER.contains(&state));
+        let is_over = event.is_last()
+            || record
+                .state
+                .as_deref()
+                .is_some_and(|state| OVER.contains(&state));
         let bytes = record.bytes;
         let sent = bytes.map(|bytes| number(bytes.sent));
         let received = bytes.map(|bytes| number(bytes.received));

@@ -1,0 +1,121 @@
+//! `trace` and `discovery` of a window.
+
+use std::ops::ControlFlow;
+
+use tracer_core::{clock::Clock, record::Record};
+
+use super::{Answer, Question, here, now};
+use crate::{
+    cli::HistoryArgs,
+    output::sink::{RecordSink, Written},
+    run::Ending,
+    store::read::Kinds,
+};
+
+/// Records that are written at once.
+const RECORDS_MAX: usize = 1024;
+
+/// Which records of a window are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Of which kinds.
+    pub kinds: Kinds,
+    /// So many about connections at most.
+    pub count: Option<u64>,
+}
+
+/// Writes the records of a window to a sink, which is made once it is known that there is something to
+/// read.
+pub fn stream<'a>(
+    question: &Question<'_>,
+    args: &HistoryArgs,
+    wanted: Wanted,
+    sink: impl FnOnce() -> anyhow::Result<Box<dyn RecordSink + 'a>>,
+) -> anyhow::Result<Ending> {
+    let window = args.window.resolve(&now())?;
+    let mut answer = Answer::new(question, window.since, window.until)?;
+    let mut out = Out::new(sink()?);
+    answer.say_what_is_uncovered();
+    let start = answer.start()?;
+    out.write(Record::Start(Box::new(start.clone())))?;
+    // What was open then comes first, as what is open now does where one begins to look.
+    if window.since.is_some() && wanted.kinds.connections {
+        for record in answer.history.open_before(&answer.runs, answer.span)? {
+            let record = Record::Connection(Box::new(record));
+            if answer.chosen.keeps(&record) {
+                out.write(record)?;
+            }
+        }
+    }
+    let chosen = &mut answer.chosen;
+    let mut left = wanted.count;
+    answer
+        .history
+        .stream(answer.span, wanted.kinds, &mut |record| {
+            if chosen.keeps(&record) {
+                let is_of_connection = matches!(record, Record::Connection(_));
+                out.write(record)?;
+                left = left.map(|left| left.saturating_sub(u64::from(is_of_connection)));
+            }
+            Ok(if out.is_closed || left == Some(0) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+    out.write(Record::Stop(Box::new(answer.stop(&start)?)))?;
+    out.end()?;
+    Ok(answer.ending())
+}
+
+/// Where records go, numbered.
+pub struct Out<'a> {
+    sink: Box<dyn RecordSink + 'a>,
+    clock: Clock,
+    records: Vec<Record>,
+    seq: u64,
+    /// Nobody reads any more.
+    is_closed: bool,
+}
+
+impl<'a> Out<'a> {
+    /// Nothing is written yet.
+    pub fn new(sink: Box<dyn RecordSink + 'a>) -> Self {
+        Self {
+            sink,
+            clock: here(),
+            records: Vec::new(),
+            seq: 0,
+            is_closed: false,
+        }
+    }
+
+    /// Writes a record.
+    pub fn write(&mut self, mut record: Record) -> anyhow::Result<()> {
+        self.seq += 1;
+        record.number(self.seq);
+        self.records.push(record);
+        if self.records.len() >= RECORDS_MAX {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if !self.is_closed {
+            let written = self.sink.take(&self.records, &self.clock)?;
+            self.is_closed = written == Written::Closed;
+        }
+        self.records.clear();
+        Ok(())
+    }
+
+    /// No record follows.
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if !self.is_closed {
+            self.sink.end()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! What of a time the file has.
+
+use tracer_core::{
+    history::{self, Span, Uncovered, Why},
+    record::{Loss, Record},
+};
+
+use super::{History, Run, nanoseconds, timestamp};
+
+impl History {
+    /// When of a time nothing was recorded, or not all, in its order; and what was lost in it.
+    pub fn uncovered(&self, runs: &[Run], span: Span) -> anyhow::Result<Vec<Uncovered>> {
+        let known: Vec<history::Run> = runs.iter().map(known).collect();
+        let mut found = history::between(&known, span);
+        found.extend(self.gaps(span)?);
+        found.extend(self.losses(span)?.iter().filter_map(lost));
+        found.extend(self.removed(span)?);
+        found.sort_by_key(|one| (one.since, one.until));
+        Ok(found)
+    }
+
+    /// When the agent was there and did not run, or could not keep what it saw.
+    fn gaps(&self, span: Span) -> anyhow::Result<Vec<Uncovered>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT since, until, why, dropped FROM gap WHERE since < ?2 AND until > ?1 ORDER BY since",
+        )?;
+        let gaps = select.query_map(bounds(span), |row| {
+            let why: String = row.get(2)?;
+            let records: i64 = row.get(3)?;
+            Ok(Uncovered {
+                since: timestamp(row.get(0)?),
+                until: timestamp(row.get(1)?),
+                why: match why.as_str() {
+                    "silent" => Why::Silent,
+                    _ => Why::Dropped {
+                        records: u64::try_from(records).unwrap_or_default(),
+                    },
+                },
+            })
+        })?;
+        Ok(gaps.collect::<Result<_, _>>()?)
+    }
+
+    /// The records of loss.
+    pub fn losses(&self, span: Span) -> anyhow::Result<Vec<Loss>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT record FROM other WHERE event = 'loss' AND time >= ?1 AND time < ?2 ORDER BY time, id",
+        )?;
+        let mut losses = Vec::new();
+        let mut rows = select.query(bounds(span))?;
+        while let Some(row) = rows.next()? {
+            if let Record::Loss(loss) = Record::read(row.get_ref(0)?.as_str()?)? {
+                losses.push(*loss);
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Whether some of it was there and was removed, to keep the file small.
+    fn removed(&self, span: Span) -> anyhow::Result<Option<Uncovered>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT max(since) FROM kept WHERE what = 'connection'")?;
+        let since: Option<i64> = select.query_row([], |row| row.get(0))?;
+        let since = since.filter(|since| *since > nanoseconds(span.since));
+        Ok(since.map(|since| Uncovered {
+            since: span.since,
+            until: timestamp(since).min(span.until),
+            why: Why::Removed,
+        }))
+    }
+}
+
+fn bounds(span: Span) -> [i64; 2] {
+    [nanoseconds(span.since), nanoseconds(span.until)]
+}
+
+fn known(run: &Run) -> history::Run {
+    history::Run {
+        boot_id: run.boot_id.clone(),
+        started: timestamp(run.started),
+        until: timestamp(run.until),
+        has_stopped: run.has_stopped,
+    }
+}
+
+/// A step of the clock is told as a loss and is none.
+fn lost(loss: &Loss) -> Option<Uncovered> {
+    let counts = loss.lost.iter();
+    let records: u64 = counts
+        .filter(|(category, _)| *category != "clock_step")
+        .map(|(_, count)| *count)
+        .sum();
+    let time = |text: &str| text.parse().unwrap_or_default();
+    (records > 0).then(|| Uncovered {
+        since: time(&loss.since),
+        until: time(&loss.head.time),
+        why: Why::Lost { records },
+    })
+}
