@@ -64,7 +64,9 @@ impl Opens {
         let id = row.id;
         let is_over = row.closed.is_some();
         let place = self.changes.get(&id).copied();
-        if let Some(change) = place.and_then(|place| self.changed.get_mut(place)) {
+        let known = place.and_then(|place| self.changed.get_mut(place));
+        // What comes after its end is another one of the same name.
+        if let Some(change) = known.filter(|change| !change.is_over) {
             let count = next(&mut change.open, &mut self.rollup, &row, event, failed);
             change.counts.extend(count);
             change.row.go_on_as(row);

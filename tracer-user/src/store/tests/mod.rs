@@ -1,6 +1,7 @@
 //! The history, held against what was written into it.
 
 mod made;
+mod reading;
 mod sums;
 
 use std::{
