@@ -12,6 +12,7 @@ mod report;
 mod row;
 mod runs;
 mod sighting;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use self::{
     order::{Grouping, Sort},
     report::{Rule, Run},
     row::{Destination, Group, Moved, Process, Row, Source, User},
+    sum::Sum,
 };
 use self::{
     row::{Counted, Key},
@@ -70,6 +72,9 @@ pub struct Hosts {
     /// More than one process has told of them.
     is_of_several: bool,
     sightings: BTreeMap<Name, Sighting>,
+    /// What was summed up before, and on which host.
+    sums: Vec<Sum>,
+    host: Arc<str>,
     /// Everybody, once each.
     everybody: BTreeSet<Arc<Who>>,
     /// How many sightings are kept.
@@ -91,6 +96,8 @@ impl Hosts {
             boot: Arc::default(),
             is_of_several: false,
             sightings: BTreeMap::new(),
+            sums: Vec::new(),
+            host: Arc::default(),
             everybody: BTreeSet::new(),
             most,
         }
@@ -208,6 +215,12 @@ impl Hosts {
         self.sightings.entry(name).or_default().add(&seen, people);
     }
 
+    /// Takes what was summed up before, on a host.
+    pub fn sum(&mut self, host: &Arc<str>, sum: Sum) {
+        self.host = host.clone();
+        self.sums.push(sum);
+    }
+
     /// Drops what is known of a connection of this run, for whoever watches for so long that not all can be
     /// kept.
     pub fn forget(&mut self, host: &Arc<str>, id: &str) {
@@ -254,11 +267,16 @@ impl Hosts {
             .map(|(agent, one)| (*agent, &**one))
             .collect();
         let pairs = ends::pairs(&seen);
-        let mut rows: BTreeMap<Key, Counted<'_>> = BTreeMap::new();
+        let mut rows: BTreeMap<Key, Counted> = BTreeMap::new();
         for connection in ends::connections(&seen, &pairs) {
             let key = Key::of(&connection, grouping);
             rows.entry(key).or_default().add(&connection);
         }
+        let summed = Agent {
+            host: self.host.clone(),
+            boot: Arc::default(),
+        };
+        sum::add(&mut rows, &self.sums, &summed, grouping);
         let mut rows = row::finish(rows);
         arrange(&mut rows, sort);
         rows

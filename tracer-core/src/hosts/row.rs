@@ -15,13 +15,14 @@ use super::{
     ends::{Connection, Side},
     observation::{Moment, Who},
     sighting::Sighting,
+    sum::Sum,
 };
 use crate::{
     container::Pod,
     executable::Flags,
     outcome::Outcome,
     protocol::Protocol,
-    record::{Bytes, NameFrom, is_false},
+    record::{Bytes, Direction, NameFrom, is_false},
     scope::Scope,
 };
 
@@ -198,24 +199,24 @@ impl User {
 /// What makes a row another row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    ends: Ends,
-    group: Option<Group>,
-    netns: u32,
+    pub ends: Ends,
+    pub group: Option<Group>,
+    pub netns: u32,
 }
 
 /// What a reader tells rows apart by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ends {
-    agent: Agent,
-    source: Initiator,
-    destination: Option<IpAddr>,
-    port: Option<u16>,
-    protocol: Protocol,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ends {
+    pub agent: Agent,
+    pub source: Initiator,
+    pub destination: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub protocol: Protocol,
 }
 
 /// Who initiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Initiator {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Initiator {
     /// Nobody: it is a listener.
     Nobody,
     /// This host, before an address was chosen.
@@ -250,20 +251,23 @@ impl Key {
 const NOTHING: &str = "-";
 
 fn group_of(connection: &Connection<'_>, grouping: Grouping) -> Option<Group> {
-    let user = connection.socket.user();
+    let socket = connection.socket;
+    let far = socket.remote().map(|far| far.ip);
+    group_named(grouping, far, socket.user().map(|user| &**user))
+}
+
+/// The group of what is between this host and another one, of somebody.
+pub fn group_named(grouping: Grouping, far: Option<IpAddr>, user: Option<&Who>) -> Option<Group> {
     let name = match grouping {
         Grouping::None => return None,
-        Grouping::External => {
-            let far = connection.socket.remote();
-            far.map(|far| far.ip.to_string())
-        }
+        Grouping::External => far.map(|far| far.to_string()),
         Grouping::User => user.and_then(|who| {
             let uid = who.uid.map(|uid| uid.to_string());
             who.user.clone().or(uid)
         }),
         Grouping::Process => user.map(|who| who.name.clone()),
         Grouping::Container => user
-            .and_then(|who| Container::of(who))
+            .and_then(Container::of)
             .map(|container| container.label()),
     };
     Some(Group {
@@ -272,11 +276,29 @@ fn group_of(connection: &Connection<'_>, grouping: Grouping) -> Option<Group> {
     })
 }
 
+/// What the newest connection of a row says of all.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    pub service: Option<Arc<str>>,
+    pub scope: Option<Scope>,
+    pub state: Option<Arc<str>>,
+}
+
+impl From<&Sighting> for About {
+    fn from(newest: &Sighting) -> Self {
+        Self {
+            service: newest.service().cloned(),
+            scope: newest.scope(),
+            state: state_of(newest),
+        }
+    }
+}
+
 /// A row that is being counted.
 #[derive(Debug, Default)]
-pub struct Counted<'a> {
-    /// The newest connection, and when that was opened.
-    newest: Option<(Moment, &'a Sighting)>,
+pub struct Counted {
+    /// When the newest connection was opened, and what is said of all by it.
+    newest: Option<(Moment, About)>,
     source_name: Option<Arc<str>>,
     destination_name: Option<Arc<str>>,
     is_doubtful: bool,
@@ -292,9 +314,9 @@ pub struct Counted<'a> {
     servers: BTreeSet<Arc<Who>>,
 }
 
-impl<'a> Counted<'a> {
+impl Counted {
     /// Counts a connection.
-    pub fn add(&mut self, connection: &Connection<'a>) {
+    pub fn add(&mut self, connection: &Connection<'_>) {
         let socket = connection.socket;
         self.is_doubtful |= !connection.is_known;
         match socket.failed.map(Outcome::word) {
@@ -317,8 +339,8 @@ impl<'a> Counted<'a> {
             .as_ref()
             .and_then(|side| side.name.clone());
         let destination = connection.destination.name.clone();
-        if self.newest.is_none_or(|(known, _)| known <= socket.first()) {
-            self.newest = Some((socket.first(), socket));
+        if self.is_newer(socket.first()) {
+            self.newest = Some((socket.first(), About::from(socket)));
             self.source_name = source.or(self.source_name.take());
             self.destination_name = destination.or(self.destination_name.take());
         } else {
@@ -328,6 +350,54 @@ impl<'a> Counted<'a> {
         self.people.extend(socket.people.iter().cloned());
         let servers = connection.other.into_iter().flat_map(|other| &other.people);
         self.servers.extend(servers.cloned());
+    }
+}
+
+impl Counted {
+    /// Whether nothing that was opened later was counted.
+    fn is_newer(&self, opened: Moment) -> bool {
+        self.newest
+            .as_ref()
+            .is_none_or(|(known, _)| *known <= opened)
+    }
+
+    /// Counts what was summed up before.
+    pub fn add_sum(&mut self, sum: &Sum) {
+        self.is_doubtful |= !sum.is_observed && sum.direction != Some(Direction::Inbound);
+        match sum.failed.map(Outcome::word) {
+            Some(outcome) => *self.failed.entry(outcome).or_default() += sum.connections,
+            None if sum.direction == Some(Direction::Listening) => {}
+            None => {
+                self.connections += sum.connections;
+                self.open += sum.open;
+            }
+        }
+        add(&mut self.bytes, Some(sum.bytes), sum.is_outbound());
+        self.first = Some(self.first.map_or(sum.first, |known| known.min(sum.first)));
+        self.last = Some(self.last.map_or(sum.last, |known| known.max(sum.last)));
+        self.open_before |= sum.open_before;
+        let last = Moment {
+            time: sum.last,
+            seq: 0,
+        };
+        let is_newer = self.is_newer(last);
+        let name = if sum.is_outbound() {
+            &mut self.destination_name
+        } else {
+            &mut self.source_name
+        };
+        if is_newer {
+            *name = sum.remote_name.clone().or(name.take());
+            self.newest = Some((last, sum.about()));
+        } else {
+            *name = name.take().or(sum.remote_name.clone());
+        }
+        self.people.extend(sum.who.clone());
+    }
+
+    /// The other end of what is counted was seen too.
+    pub fn serve(&mut self, sum: &Sum) {
+        self.servers.extend(sum.who.clone());
     }
 }
 
@@ -347,7 +417,7 @@ fn add(to: &mut Option<Moved>, bytes: Option<Bytes>, is_outbound: bool) {
 }
 
 /// The rows of what was counted.
-pub fn finish(rows: BTreeMap<Key, Counted<'_>>) -> Vec<Row> {
+pub fn finish(rows: BTreeMap<Key, Counted>) -> Vec<Row> {
     let mut namespaces: BTreeMap<Ends, BTreeSet<u32>> = BTreeMap::new();
     for key in rows.keys() {
         let of_ends = namespaces.entry(key.ends.clone()).or_default();
@@ -362,8 +432,8 @@ pub fn finish(rows: BTreeMap<Key, Counted<'_>>) -> Vec<Row> {
         .collect()
 }
 
-fn row(key: Key, counted: Counted<'_>, netns: Option<u32>) -> Row {
-    let newest = counted.newest.map(|(_, newest)| newest);
+fn row(key: Key, counted: Counted, netns: Option<u32>) -> Row {
+    let newest = counted.newest.map(|(_, newest)| newest).unwrap_or_default();
     let people = &counted.people;
     let source = |ip| Source {
         ip,
@@ -383,11 +453,11 @@ fn row(key: Key, counted: Counted<'_>, netns: Option<u32>) -> Row {
         },
         initiator_known: !counted.is_doubtful,
         protocol: key.ends.protocol,
-        service: newest.and_then(|newest| newest.service().cloned()),
+        service: newest.service,
         unit: unit_of(people),
         units: units_of(people),
-        scope: newest.and_then(Sighting::scope),
-        state: newest.and_then(state_of),
+        scope: newest.scope,
+        state: newest.state,
         open: counted.open,
         connections: counted.connections,
         failed: counted.failed,
@@ -441,7 +511,8 @@ fn processes_of(people: &BTreeSet<Arc<Who>>) -> Vec<Process> {
                 .iter()
                 .fold(Flags::default(), |flags, who| flags.or(who.flags)),
             sha256: distinct(all.iter().filter_map(|who| who.sha256.clone())),
-            pids: distinct(all.iter().map(|who| who.pid)),
+            // What was summed up is of no process in particular.
+            pids: distinct(all.iter().map(|who| who.pid).filter(|pid| *pid > 0)),
         })
         .collect()
 }

@@ -286,6 +286,30 @@ impl Selection {
                 .all(|term| term.test.predicate().is_some())
     }
 
+    /// Whether sums say all that it looks at. They do not say which process it was, in which cgroup, whose
+    /// login, nor what became of each; of the port that was not connected to, only one below 1024.
+    #[must_use]
+    pub fn is_of_sums(&self) -> bool {
+        let is_told =
+            |term: &Term| !matches!(term.test, Test::Pid(_) | Test::Cgroup(_) | Test::Login(_));
+        self.terms.iter().all(is_told)
+            && self.events.is_empty()
+            && self.not_events.is_empty()
+            && self.outcomes.is_empty()
+            && self.not_outcomes.is_empty()
+    }
+
+    /// The networks in one of which the other end of all that it keeps is; `None`: anywhere.
+    #[must_use]
+    pub fn networks(&self) -> Option<&[IpNet]> {
+        let is_needed = |term: &&Term| !term.is_negated && (!self.any || self.terms.len() == 1);
+        let mut needed = self.terms.iter().filter(is_needed);
+        needed.find_map(|term| match &term.test {
+            Test::Remote(networks) => Some(networks.as_slice()),
+            _ => None,
+        })
+    }
+
     /// Whether the tests on connections keep it.
     #[must_use]
     pub fn keeps_connection(

@@ -16,6 +16,7 @@ use crate::{
     container::{Container, Pod},
     discovery::Severity,
     fact::{Account, Networks},
+    hosts::Sum,
     outcome::Outcome,
     protocol::Protocol,
     record::{self, Direction, Endpoint, Event, NOT_OF_CONNECTIONS, NameFrom, Owner, Record},
@@ -137,6 +138,43 @@ impl Told {
         }
     }
 
+    /// What connections say that were summed up: what [`Selection::is_of_sums`] looks at.
+    #[must_use]
+    pub fn of_sum(sum: &Sum) -> Self {
+        let who = sum.who.as_deref();
+        let (local_port, remote_port) = match sum.direction {
+            Some(Direction::Inbound | Direction::Listening) => (sum.port, sum.other_port),
+            Some(Direction::Outbound) | None => (sum.other_port, sum.port),
+        };
+        let end = |ip: Option<IpAddr>, port: Option<u16>, scope: Option<Scope>| {
+            ip.map(|ip| End { ip, port, scope })
+        };
+        Self {
+            protocol: Some(sum.protocol),
+            direction: sum.direction,
+            local: end(sum.local, local_port, None),
+            remote: end(sum.remote, remote_port, sum.scope),
+            netns: sum.netns,
+            process: who.map(|who| Process {
+                pid: who.pid,
+                name: who.name.clone(),
+                exe: who.exe.clone(),
+            }),
+            user: who.and_then(|who| {
+                Some(User {
+                    uid: who.uid?,
+                    name: who.user.clone(),
+                    name_from: who.user_from,
+                    auid: None,
+                    login: who.login.clone(),
+                })
+            }),
+            container: who.and_then(|who| who.container.clone()),
+            pod: who.and_then(|who| who.pod.clone()),
+            ..Self::of_owner(None)
+        }
+    }
+
     /// What a record says of an owner, and nothing else.
     fn of_owner(owner: Option<&Owner>) -> Self {
         Self {
@@ -236,6 +274,12 @@ impl FromLines {
             selection,
             compiled,
         }
+    }
+
+    /// What is selected.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
     }
 
     /// Whether a line is.

@@ -1,11 +1,8 @@
 //! `hosts` of a window.
 
-use tracer_core::{
-    hosts::Hosts,
-    record::{Connection, Record},
-};
+use tracer_core::{hosts::Hosts, record::Record};
 
-use super::{Answer, Chosen, Question, now};
+use super::{Answer, Question, now};
 use crate::{cli::HistoryArgs, run::Ending};
 
 /// Sums up who communicated in a window.
@@ -16,29 +13,48 @@ pub fn hosts(
 ) -> anyhow::Result<Ending> {
     let window = args.window.resolve(&now())?;
     let mut answer = Answer::new(question, window.since, window.until)?;
+    let is_summed = answer.sums_up()?;
+    answer.lacks_what_was_removed(if is_summed { "86400" } else { "connection" })?;
     let start = answer.start()?;
     hosts.begin();
     hosts.record(&Record::Start(Box::new(start.clone())));
-    let mut run_before = None;
-    let chosen = &mut answer.chosen;
-    answer
-        .history
-        .spans(&answer.runs, answer.span, &mut |run, told| {
-            if run_before != Some(run.number()) {
-                hosts.boot(&run.boot_id);
-                run_before = Some(run.number());
-            }
-            // What is asked for is a connection: one of its records says so for all.
-            if told.iter().any(|record| keeps(chosen, record)) {
-                for record in told {
-                    hosts.record(&Record::Connection(Box::new(record)));
-                }
-            }
-        })?;
+    if is_summed {
+        sums(&mut answer, hosts)?;
+    } else {
+        details(&mut answer, hosts)?;
+    }
     hosts.record(&Record::Stop(Box::new(answer.stop(&start)?)));
     Ok(answer.ending())
 }
 
-fn keeps(chosen: &mut Chosen, record: &Connection) -> bool {
-    chosen.keeps(&Record::Connection(Box::new(record.clone())))
+/// By every connection of the window.
+fn details(answer: &mut Answer, hosts: &mut Hosts) -> anyhow::Result<()> {
+    let mut run_before = None;
+    let chosen = &mut answer.chosen;
+    let (runs, span) = (&answer.runs, answer.span);
+    answer.history.spans(runs, span, &mut |run, told| {
+        if run_before != Some(run.number()) {
+            hosts.boot(&run.boot_id);
+            run_before = Some(run.number());
+        }
+        let told: Vec<Record> = told
+            .into_iter()
+            .map(|record| Record::Connection(Box::new(record)))
+            .collect();
+        // What is asked for is a connection: one of its records says so for all.
+        if told.iter().any(|record| chosen.keeps(record)) {
+            told.iter().for_each(|record| hosts.record(record));
+        }
+    })
+}
+
+/// By what was summed up of it.
+fn sums(answer: &mut Answer, hosts: &mut Hosts) -> anyhow::Result<()> {
+    let host = answer.history.host().clone();
+    for sum in std::mem::take(&mut answer.sums) {
+        if answer.chosen.keeps_sum(&sum) {
+            hosts.sum(&host, sum);
+        }
+    }
+    Ok(())
 }

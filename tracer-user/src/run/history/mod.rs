@@ -10,6 +10,7 @@ use anyhow::bail;
 use jiff::{Timestamp, Zoned};
 use tracer_core::{
     history::{Span, Uncovered, Why},
+    hosts::Sum,
     record::{
         Event, Filter, Head, KernelTotals, NameTotals, OutputTotals, ProcessTotals, Record, Start,
         Stop, Window, Word,
@@ -53,6 +54,8 @@ struct Answer {
     filter: Filter,
     uncovered: Vec<Uncovered>,
     chosen: Chosen,
+    /// What is answered by, in place of connections.
+    sums: Vec<Sum>,
 }
 
 /// What is asked for, and how much of it there was.
@@ -70,6 +73,16 @@ impl Chosen {
         let told = Told::of(record);
         let is_kept = told.is_none_or(|told| self.selected.keeps(&told));
         self.suppressed += u64::from(!is_kept);
+        is_kept
+    }
+
+    /// Whether connections were asked for that were summed up.
+    fn keeps_sum(&mut self, sum: &Sum) -> bool {
+        self.read += sum.connections;
+        let is_kept = self.selected.keeps(&Told::of_sum(sum));
+        if !is_kept {
+            self.suppressed += sum.connections;
+        }
         is_kept
     }
 }
@@ -99,8 +112,10 @@ impl Answer {
             is_live: false,
             may_have_more_users: false,
         })?;
+        history.pick(&selection)?;
         Ok(Self {
             uncovered: history.uncovered(&runs, span)?,
+            sums: Vec::new(),
             history,
             path,
             runs,
@@ -112,6 +127,25 @@ impl Answer {
                 suppressed: 0,
             },
         })
+    }
+
+    /// Answers by sums, if they can say what is asked and there is much: then of whole minutes, hours or
+    /// days. Whether it does.
+    fn sums_up(&mut self) -> anyhow::Result<bool> {
+        let is_summed =
+            self.chosen.selected.selection().is_of_sums() && self.history.is_much(self.span)?;
+        if is_summed {
+            (self.span, self.sums) = self.history.sums(self.span)?;
+            self.uncovered = self.history.uncovered(&self.runs, self.span)?;
+        }
+        Ok(is_summed)
+    }
+
+    /// Says what was removed of what is answered by: a kind of rows.
+    fn lacks_what_was_removed(&mut self, what: &str) -> anyhow::Result<()> {
+        let removed = self.history.removed(what, self.span)?;
+        self.uncovered.splice(0..0, removed);
+        Ok(())
     }
 
     /// The first record: of the newest run that was there, with what was asked.

@@ -23,6 +23,7 @@ pub fn snapshot(
     };
     let mut answer = Answer::new(question, Some(moment.since), moment.until)?;
     let mut out = Out::new(sink()?);
+    answer.lacks_what_was_removed("connection")?;
     answer.say_what_is_uncovered();
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;

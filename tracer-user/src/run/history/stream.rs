@@ -35,6 +35,12 @@ pub fn stream<'a>(
     let window = args.window.resolve(&now())?;
     let mut answer = Answer::new(question, window.since, window.until)?;
     let mut out = Out::new(sink()?);
+    let what = if wanted.kinds.connections {
+        "connection"
+    } else {
+        "other"
+    };
+    answer.lacks_what_was_removed(what)?;
     answer.say_what_is_uncovered();
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;

@@ -14,7 +14,6 @@ impl History {
         let mut found = history::between(&known, span);
         found.extend(self.gaps(span)?);
         found.extend(self.losses(span)?.iter().filter_map(lost));
-        found.extend(self.removed(span)?);
         found.sort_by_key(|one| (one.since, one.until));
         Ok(found)
     }
@@ -56,18 +55,24 @@ impl History {
         Ok(losses)
     }
 
-    /// Whether some of it was there and was removed, to keep the file small.
-    fn removed(&self, span: Span) -> anyhow::Result<Option<Uncovered>> {
-        let mut select = self
-            .db
-            .prepare_cached("SELECT max(since) FROM kept WHERE what = 'connection'")?;
-        let since: Option<i64> = select.query_row([], |row| row.get(0))?;
-        let since = since.filter(|since| *since > nanoseconds(span.since));
-        Ok(since.map(|since| Uncovered {
+    /// What of a time was there and was removed, to keep the file small. `what`: a kind of rows, as
+    /// `kept` names it.
+    pub fn removed(&self, what: &str, span: Span) -> anyhow::Result<Option<Uncovered>> {
+        let since = self.kept_since(what)?;
+        let is_removed = since > nanoseconds(span.since);
+        Ok(is_removed.then(|| Uncovered {
             since: span.since,
             until: timestamp(since).min(span.until),
             why: Why::Removed,
         }))
+    }
+
+    /// Since when rows of a kind are all there; what was not removed is there since ever.
+    pub(super) fn kept_since(&self, what: &str) -> anyhow::Result<i64> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT coalesce(max(since), ?2) FROM kept WHERE what = ?1")?;
+        Ok(select.query_row((what, i64::MIN), |row| row.get(0))?)
     }
 }
 

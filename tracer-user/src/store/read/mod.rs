@@ -3,10 +3,16 @@
 mod coverage;
 mod kept;
 mod names;
+mod pick;
 mod spans;
 mod stream;
+mod sums;
 
-use std::{cell::RefCell, path::Path, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -14,7 +20,7 @@ use rusqlite::{Connection as Database, OpenFlags, OptionalExtension as _};
 use tracer_core::{fact::Account, history::Span, record::Start};
 
 use self::names::Names;
-pub use self::stream::Kinds;
+pub use self::{pick::Table, stream::Kinds};
 use super::schema::{APPLICATION, STEPS};
 
 /// A history that is read. All answers are of the moment at which it was opened, whatever is written
@@ -22,6 +28,8 @@ use super::schema::{APPLICATION, STEPS};
 pub struct History {
     db: Database,
     names: RefCell<Names>,
+    /// What is gone through.
+    table: Cell<Table>,
     /// Name of the host: that of the newest run.
     host: Arc<str>,
 }
@@ -64,6 +72,7 @@ impl History {
         Ok(Self {
             db,
             names: RefCell::default(),
+            table: Cell::new(Table::All),
             host: host.unwrap_or_default().into(),
         })
     }
@@ -85,6 +94,11 @@ impl History {
             })
         })?;
         Ok(runs.collect::<Result<_, _>>()?)
+    }
+
+    /// The name of the host.
+    pub fn host(&self) -> &Arc<str> {
+        &self.host
     }
 
     /// The accounts of the host that it names.

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use rusqlite::Connection as Database;
 use serde::de::DeserializeOwned;
 use tracer_core::{
+    hosts::Who,
     record::{Ancestor, Owner},
     scope::Scope,
 };
@@ -20,6 +21,7 @@ pub struct Names {
     addresses: HashMap<i64, (IpAddr, Option<Scope>)>,
     owners: HashMap<i64, Arc<Owner>>,
     ancestries: HashMap<i64, Arc<[Ancestor]>>,
+    parties: HashMap<i64, Arc<Who>>,
 }
 
 impl Names {
@@ -79,6 +81,15 @@ impl Names {
             let owner: String = one(db, "SELECT owner FROM owner WHERE id = ?1", id)?;
             let owner: Owner = serde_json::from_str(&owner)?;
             Ok(Arc::new(owner))
+        })
+    }
+
+    /// A program with its user and container.
+    pub fn party(&mut self, db: &Database, id: i64) -> anyhow::Result<Arc<Who>> {
+        known(&mut self.parties, id, || {
+            let party: String = one(db, "SELECT party FROM party WHERE id = ?1", id)?;
+            let party: Who = serde_json::from_str(&party)?;
+            Ok(Arc::new(party))
         })
     }
 

@@ -115,12 +115,13 @@ impl History {
 
     /// Those that were open in a window.
     fn overlapping(&self, span: Span) -> anyhow::Result<Vec<Kept>> {
+        let table = self.table.get().name();
         let mut select = self.db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM connection c WHERE c.first >= :since AND c.first < :until
+            "SELECT {COLUMNS} FROM {table} c WHERE c.first >= :since AND c.first < :until
              UNION ALL
-             SELECT {COLUMNS} FROM connection c WHERE c.closed >= :since AND c.first < :since
+             SELECT {COLUMNS} FROM {table} c WHERE c.closed >= :since AND c.first < :since
              UNION ALL
-             SELECT {COLUMNS} FROM connection c WHERE c.closed IS NULL AND c.first < :since"
+             SELECT {COLUMNS} FROM {table} c WHERE c.closed IS NULL AND c.first < :since"
         ))?;
         let window = named_params! {
             ":since": nanoseconds(span.since),

@@ -9,7 +9,7 @@ use tracer_core::{
 };
 
 use super::{
-    History,
+    History, Table,
     kept::{COLUMNS, Kept, count},
     nanoseconds,
 };
@@ -36,22 +36,33 @@ pub struct Kinds {
 }
 
 /// Each record is a row of something: in the order of time, and of the life of a connection.
-const STEPS: &str = "\
+fn steps(table: Table) -> String {
+    let name = table.name();
+    // Of few connections, their counts are looked for; of all, those of the time.
+    let counted = match table {
+        Table::All => format!("main.count n CROSS JOIN {name} c"),
+        Table::Picked => format!("{name} c CROSS JOIN main.count n"),
+    };
+    format!(
+        "\
 SELECT time, 0, id, NULL, NULL FROM other WHERE time >= :since AND time < :until
     AND ((:connections AND event IN ('socket', 'loss')) OR (:findings AND event = 'discovery'))
 UNION ALL
-SELECT first, 1, id, NULL, NULL FROM connection WHERE :connections AND first >= :since AND first < :until
+SELECT first, 1, id, NULL, NULL FROM {name} WHERE :connections AND first >= :since AND first < :until
 UNION ALL
-SELECT established, 2, id, NULL, NULL FROM connection
-    WHERE :connections AND first >= :begun AND first < :until AND established >= :since AND established < :until
-    AND established > first
+SELECT established, 2, id, NULL, NULL FROM {name}
+    WHERE :connections AND first >= :begun AND first < :until AND established >= :since
+    AND established < :until AND established > first
 UNION ALL
-SELECT n.time, 3, n.connection, n.sent, n.received FROM count n JOIN connection c ON c.id = n.connection
-    WHERE :connections AND n.time >= :since AND n.time < :until AND n.time < coalesce(c.closed, :until) AND n.time > c.first
+SELECT n.time, 3, n.connection, n.sent, n.received FROM {counted}
+    WHERE :connections AND c.id = n.connection AND n.time >= :since AND n.time < :until
+    AND n.time < coalesce(c.closed, :until) AND n.time > c.first
 UNION ALL
-SELECT closed, 4, id, NULL, NULL FROM connection
+SELECT closed, 4, id, NULL, NULL FROM {name}
     WHERE :connections AND closed >= :since AND closed < :until AND NOT (closed = first AND event = last_event)
-ORDER BY 1, 2, 3";
+ORDER BY 1, 2, 3"
+    )
+}
 
 impl History {
     /// Hands over the records of a window, until nobody wants more.
@@ -62,7 +73,7 @@ impl History {
         take: &mut dyn FnMut(Record) -> anyhow::Result<ControlFlow<()>>,
     ) -> anyhow::Result<()> {
         let since = nanoseconds(span.since);
-        let mut steps = self.db.prepare(STEPS)?;
+        let mut steps = self.db.prepare(&steps(self.table.get()))?;
         let mut steps = steps.query(named_params! {
             ":since": since,
             ":until": nanoseconds(span.until),
