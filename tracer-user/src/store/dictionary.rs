@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
+use super::sweep::{self, Marks};
 use rusqlite::{Connection, OptionalExtension as _, ToSql};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -33,6 +34,8 @@ pub struct Dictionary {
     owners: Known<[u8; 16], OwnerId>,
     /// By where they are in memory, which they do not leave as long as they are here.
     seen: HashMap<usize, (Arc<Owner>, OwnerId)>,
+    /// What was given a number since somebody looks for what nothing refers to.
+    marks: Option<Marks>,
 }
 
 impl Dictionary {
@@ -44,7 +47,37 @@ impl Dictionary {
             addresses: Known::default(),
             owners: Known::default(),
             seen: HashMap::new(),
+            marks: None,
         }
+    }
+
+    /// From here on it is noted what is referred to.
+    pub fn begin_marking(&mut self) {
+        // What is known already would not be noted.
+        self.forget();
+        self.marks = Some(Marks::default());
+    }
+
+    /// What was referred to by now; to be put back.
+    pub fn marks(&mut self) -> Option<Marks> {
+        self.marks.take()
+    }
+
+    /// Goes on to note what is referred to.
+    pub fn put_marks(&mut self, marks: Marks) {
+        self.marks = Some(marks);
+    }
+
+    /// Nobody looks any more.
+    pub fn end_marking(&mut self) {
+        self.marks = None;
+    }
+
+    fn mark(&mut self, table: usize, id: i64) -> i64 {
+        if let Some(marks) = &mut self.marks {
+            marks.mark(table, id);
+        }
+        id
     }
 
     /// What is kept of arguments.
@@ -77,7 +110,8 @@ impl Dictionary {
             "INSERT INTO text (text) VALUES (?1)",
             &[&text],
         )?;
-        Ok(self.texts.note(text.to_owned(), id))
+        self.texts.note(text.to_owned(), id);
+        Ok(self.mark(sweep::TEXT, id))
     }
 
     /// The same, if there is one.
@@ -104,7 +138,8 @@ impl Dictionary {
             "INSERT INTO address (ip, scope) VALUES (?1, ?2)",
             &[&key.0, &key.1],
         )?;
-        Ok(self.addresses.note(key, id))
+        self.addresses.note(key, id);
+        Ok(self.mark(sweep::ADDRESS, id))
     }
 
     /// The numbers of an owner.
@@ -141,7 +176,11 @@ impl Dictionary {
             "INSERT INTO owner (digest, party, pid, owner) VALUES (?1, ?2, ?3, ?4)",
             &[&digest.as_slice(), &party, &owner.process.pid, &json],
         )?;
-        Ok(self.owners.note(digest, OwnerId { owner, party }))
+        let id = OwnerId { owner, party };
+        self.owners.note(digest, id);
+        self.mark(sweep::OWNER, owner);
+        self.mark(sweep::PARTY, party);
+        Ok(id)
     }
 }
 
@@ -197,11 +236,10 @@ impl<K, V> Default for Known<K, V> {
 }
 
 impl<K: Hash + Eq, V: Copy> Known<K, V> {
-    fn note(&mut self, key: K, value: V) -> V {
+    fn note(&mut self, key: K, value: V) {
         if self.0.len() >= KNOWN_MAX {
             self.0.clear();
         }
         self.0.insert(key, value);
-        value
     }
 }

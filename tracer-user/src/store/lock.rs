@@ -54,7 +54,7 @@ fn held(history: &Path, file: File) -> anyhow::Error {
     let mut pid = String::new();
     let _ = file.take(16).read_to_string(&mut pid);
     let by = match pid.trim().parse::<u32>() {
-        Ok(pid) => format!(", process {pid}"),
+        Ok(pid) => format!(", process {pid},"),
         Err(_) => String::new(),
     };
     anyhow!(

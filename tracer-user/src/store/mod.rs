@@ -6,9 +6,20 @@ mod book;
 mod dictionary;
 mod lock;
 mod open;
+mod queue;
 pub mod read;
+mod retention;
 mod rollup;
 mod row;
-pub mod schema;
+mod schema;
+mod sweep;
+mod write;
+
+pub use self::{
+    book::Book,
+    queue::Settings,
+    retention::Keep,
+    write::{Handle, Progress, Writer},
+};
 #[cfg(test)]
 mod tests;

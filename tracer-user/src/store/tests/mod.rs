@@ -1,5 +1,8 @@
 //! The history, held against what was written into it.
 
+mod ends;
+mod files;
+mod kept;
 mod made;
 mod reading;
 mod sums;
