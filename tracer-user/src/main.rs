@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => run::replay::run(args),
         Some(Command::Discovery(args)) => run::discovery::run(args),
         Some(Command::Export(args)) => run::export::run(args),
+        Some(Command::Agent(args)) => run::agent::run(args),
         Some(Command::Doctor(args)) => run::doctor::run(args),
         Some(Command::Completions(args)) => run::generate::completions(args),
         Some(Command::Man(args)) => run::generate::man(args),

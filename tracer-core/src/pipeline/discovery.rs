@@ -103,6 +103,13 @@ impl Pipeline {
         self
     }
 
+    /// Judges by these elements from here on who looks at connections, if that is told.
+    pub fn judge_by(&mut self, elements: Elements) {
+        if let Some(discovery) = &mut self.discovery {
+            discovery.live.judge_by(elements);
+        }
+    }
+
     /// A process looks at connections.
     pub(super) fn look(&mut self, look: &Look) {
         // It becomes a record with all else that the process does.

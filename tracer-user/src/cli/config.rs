@@ -19,13 +19,17 @@ use tracer_core::{
     redact::{Pattern, Redactor},
 };
 
-use super::{NetworkArgs, groups::heading};
+use super::{
+    NetworkArgs, Shown,
+    groups::heading,
+    values::{Duration, Size},
+};
 
 /// Read if it exists and no other is named.
 const DEFAULT: &str = "/etc/conntracer/config.toml";
 
 /// Where the configuration is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration, in TOML [default: /etc/conntracer/config.toml, if it exists]
     #[arg(long, value_name = "FILE", help_heading = heading::FILES)]
@@ -40,6 +44,21 @@ pub struct Config {
     names: BTreeMap<IpAddr, OneOrMore>,
     redaction: RedactionTable,
     discovery: Elements,
+    /// What an agent keeps.
+    pub(super) history: HistoryTable,
+}
+
+/// What an agent keeps, where, for how long.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HistoryTable {
+    pub path: Option<PathBuf>,
+    pub keep: Option<Duration>,
+    pub keep_minutes: Option<Duration>,
+    pub keep_hours: Option<Duration>,
+    pub keep_days: Option<Duration>,
+    pub max_size: Option<Size>,
+    pub args: Option<Shown>,
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]

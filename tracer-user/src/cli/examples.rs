@@ -164,6 +164,24 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
     ),
 };
 
+/// `conntracer agent`
+pub const AGENT: Examples = Examples {
+    short: "Example: conntracer agent --keep 30d --max-size 4G",
+    long: concat!(
+        "It runs until it is ended; SIGHUP has it read its configuration again. docs/agent.md says what is kept, for \
+         how long, and what is lost when.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  Details of a month, in four gigabytes at most:
+    conntracer agent --keep 30d --max-size 4G
+  What goes to the internet, in a file of this case:
+    conntracer agent --external --history case.db
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
 /// `conntracer doctor`
 pub const DOCTOR: Examples = Examples {
     short: "Example: conntracer doctor --self-test",

@@ -4,6 +4,7 @@ use std::{str::FromStr, time::Duration as StdDuration};
 
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use serde::Deserialize;
 use tracer_core::{
     format::nemesis::message::{Expiration, Profile},
     redact::Arguments,
@@ -19,7 +20,8 @@ use super::{
 pub const BATCH: usize = 1000;
 
 /// What of the arguments of processes is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Shown {
     /// All
     Full,

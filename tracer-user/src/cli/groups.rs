@@ -46,7 +46,7 @@ pub struct ShowArgs {
 }
 
 /// Which networks are internal.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = heading::SELECTING)]
 pub struct NetworkArgs {
     /// Networks that are internal though their addresses are public

@@ -3,6 +3,7 @@
 //! What several commands take is one group of flags ([`groups`], [`output`], [`selection`]), so that it
 //! is called the same everywhere; what one takes alone is in a file of its own.
 
+mod agent;
 mod config;
 mod discovery;
 mod doctor;
@@ -24,7 +25,8 @@ mod window;
 use clap::{Parser, Subcommand};
 
 pub use self::{
-    config::Config,
+    agent::{AgentArgs, HistoryArgs},
+    config::{Config, ConfigArgs},
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
@@ -98,6 +100,9 @@ pub enum Command {
     /// A live table of connections or hosts on the whole terminal: sort, filter, open a row
     #[command(after_help = examples::TOP.short, after_long_help = examples::TOP.long)]
     Top(Box<TopArgs>),
+    /// Keep every connection of this host in a history that can be asked later
+    #[command(after_help = examples::AGENT.short, after_long_help = examples::AGENT.long)]
+    Agent(Box<AgentArgs>),
     /// What this kernel allows, which hook is used for what, and what to do about what is missing
     #[command(after_help = examples::DOCTOR.short, after_long_help = examples::DOCTOR.long)]
     Doctor(DoctorArgs),
@@ -127,6 +132,7 @@ impl Cli {
             Some(Command::Replay(args)) => Some(&args.show.output.tone.voice),
             Some(Command::Discovery(args)) => Some(&args.output().tone.voice),
             Some(Command::Export(args)) => Some(args.voice()),
+            Some(Command::Agent(args)) => Some(&args.voice),
             Some(_) => None,
         }
     }
@@ -141,6 +147,7 @@ impl Cli {
             Some(Command::Export(args)) => Some(args.live()),
             Some(Command::Discovery(args)) => args.live(),
             Some(Command::Top(args)) => Some(&args.live),
+            Some(Command::Agent(args)) => Some(&args.live),
             Some(_) => None,
         }
     }

@@ -2,13 +2,16 @@
 
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// For `value_parser`, which wants a function.
 pub fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()
 }
 
-/// A length of time, e.g. `30s`, `5m`, `1h30m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A length of time, e.g. `30s`, `5m`, `1h30m`, `14d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Duration(std::time::Duration);
 
 impl FromStr for Duration {
@@ -16,6 +19,11 @@ impl FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no length of time such as 30s, 5m or 1h30m");
+        if let Some(days) = text.strip_suffix('d') {
+            let days: u32 = days.parse().map_err(|_| wrong())?;
+            let hours = u64::from(days) * 24;
+            return Ok(Self(std::time::Duration::from_hours(hours)));
+        }
         let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         duration.try_into().map(Self).map_err(|_| wrong())
     }
@@ -25,6 +33,54 @@ impl From<Duration> for std::time::Duration {
     fn from(duration: Duration) -> Self {
         duration.0
     }
+}
+
+impl TryFrom<String> for Duration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A size of a file, e.g. `512M`, `2G`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size(pub u64);
+
+/// With less nothing could be kept.
+const SIZE_MIN: u64 = 16 << 20;
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        number_of_bytes(text)
+            .filter(|bytes| *bytes >= SIZE_MIN)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no size such as 512M or 2G, of 16M at least"))
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A number with a unit.
+fn number_of_bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.get(digits.len()..)? {
+        "" | "B" => 1,
+        "K" | "KB" | "KiB" => 1 << 10,
+        "M" | "MB" | "MiB" => 1 << 20,
+        "G" | "GB" | "GiB" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A size of memory that a ring can have.
@@ -40,18 +96,7 @@ impl FromStr for Bytes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let unit = match text.get(digits.len()..) {
-            Some("" | "B") => 1,
-            Some("K" | "KB" | "KiB") => 1 << 10,
-            Some("M" | "MB" | "MiB") => 1 << 20,
-            Some("G" | "GB" | "GiB") => 1 << 30,
-            _ => 0,
-        };
-        let bytes = digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(unit))
+        let bytes = number_of_bytes(text)
             .filter(|bytes| (1..=BYTES_MAX).contains(bytes))
             .ok_or_else(|| format!("`{text}` is no size such as 512K or 4M, up to 1G"))?;
         let bytes = bytes.max(BYTES_MIN).next_power_of_two();
@@ -76,10 +121,22 @@ mod tests {
     }
 
     #[test]
+    fn sizes_of_files_are_what_they_say() {
+        let size = |text: &str| text.parse::<Size>().map(|size| size.0);
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert_eq!(size("100M"), Ok(100 << 20));
+        for wrong in ["", "2T", "1M", "-1G", "99999999999999999999G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn lengths_of_time() {
         let time = |text: &str| text.parse::<Duration>().map(std::time::Duration::from);
         assert_eq!(time("30s"), Ok(std::time::Duration::from_secs(30)));
         assert_eq!(time("1h30m"), Ok(std::time::Duration::from_mins(90)));
+        assert_eq!(time("14d"), Ok(std::time::Duration::from_hours(14 * 24)));
+        assert!(time("-3d").is_err());
         assert!(time("-3s").is_err());
         assert!(time("soon").is_err());
     }

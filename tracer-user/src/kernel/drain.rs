@@ -78,13 +78,15 @@ pub struct Kernel {
 
 impl Kernel {
     /// Starts to drain. From here SIGINT, SIGTERM and SIGHUP are messages. `updates_at_end`: what is open
-    /// at the end is updated then, and all is told however long that takes.
+    /// at the end is updated then, and all is told however long that takes. `reloads`: SIGHUP asks for what is
+    /// configured to be read again.
     pub fn start(
         mut attached: Attached,
         selection: &Compiled,
         checker: Option<Checker>,
         log: Option<KernelLog>,
         updates_at_end: bool,
+        reloads: bool,
     ) -> anyhow::Result<Self> {
         let scopes = ScopeMap::take(&mut attached.ebpf, selection)?;
         let (sender, messages) = channel();
@@ -92,7 +94,7 @@ impl Kernel {
         let surveyed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let surveyed = Arc::new(surveyed);
         let surveyor = Surveyor::start(&attached, surveyed.clone(), updates_at_end)?;
-        let interrupts = Interrupts::listen(sender.clone())?;
+        let interrupts = Interrupts::listen(sender.clone(), reloads)?;
         let drain = Drain::new(&mut attached, sender, &stop, surveyed)?;
         let queued = drain.queued.clone();
         let thread = std::thread::Builder::new()

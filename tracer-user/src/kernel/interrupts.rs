@@ -1,4 +1,5 @@
-//! The signals that end a run. The first asks for an orderly end; who asks twice does not want to wait.
+//! The signals that end a run, and the one that may ask for something else. The first asks for an orderly
+//! end; who asks twice does not want to wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender};
 
@@ -45,8 +46,9 @@ pub struct Interrupts(Mutex<Option<Interrupt>>);
 
 impl Interrupts {
     /// Listens from here on, with a thread that stays until the process ends: there may be much to do between
-    /// the first signal and the end. `messages`: for whoever waits for one.
-    pub fn listen(messages: Sender<Message>) -> anyhow::Result<Arc<Self>> {
+    /// the first signal and the end. `messages`: for whoever waits for one. `reloads`: SIGHUP asks for what is
+    /// configured to be read again.
+    pub fn listen(messages: Sender<Message>, reloads: bool) -> anyhow::Result<Arc<Self>> {
         let signals = ending_signals();
         signals.thread_block()?;
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
@@ -54,7 +56,7 @@ impl Interrupts {
         let hearing = heard.clone();
         std::thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || hearing.hear(&signals, &messages))
+            .spawn(move || hearing.hear(&signals, &messages, reloads))
             .context("cannot start a thread")?;
         Ok(heard)
     }
@@ -68,9 +70,13 @@ impl Interrupts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, signals: &SignalFd, messages: &Sender<Message>) {
+    fn hear(&self, signals: &SignalFd, messages: &Sender<Message>, reloads: bool) {
         let mut is_interrupted = false;
         while let Ok(Some(signal)) = signals.read_signal() {
+            let is_reload = reloads && signal.ssi_signo == Signal::SIGHUP as u32;
+            if is_reload && messages.send(Message::Reload).is_ok() {
+                continue;
+            }
             *self.newest() = Some(Interrupt::of(signal.ssi_signo));
             // For whoever waits now; what is full of frames has more to do before it comes to this. If
             // the run is over, there is nothing to be put in order any more.

@@ -24,6 +24,8 @@ pub enum Message {
     Surveyed(u64),
     /// The user wants to stop; may come more than once.
     Interrupted,
+    /// What is configured is to be read again.
+    Reload,
     /// Nothing happened in the time given.
     TimedOut,
     /// Nothing will come any more.

@@ -67,6 +67,7 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.duration),
+        reload: None,
     })
 }
 

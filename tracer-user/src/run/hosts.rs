@@ -99,6 +99,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until,
+        reload: None,
     })?;
     Ok(if is_whole.get() {
         ending

@@ -23,7 +23,7 @@ use tracing::{info, warn};
 
 use super::{
     Ending, NOTES,
-    session::{Session, Until},
+    session::{Reload, Session, Until},
 };
 use crate::{
     cli::{
@@ -90,6 +90,8 @@ pub struct Live<'a> {
     pub hash: bool,
     /// When it ends, if nobody ends it.
     pub until: Until,
+    /// What is configured can be read again while it runs.
+    pub reload: Option<Box<dyn Reload>>,
 }
 
 /// When the counters of open connections are told.
@@ -274,6 +276,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
             checker,
             log,
             args.updates == Updates::AtEnd,
+            args.reload.is_some(),
         )?,
         host: Machine::new(args.hash).context("cannot hash executables")?,
         clock,
@@ -283,6 +286,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
         namespaces,
         until: args.until,
         update_interval: args.updates.interval(),
+        reload: args.reload,
     };
     let mut facts = vec![Fact::Tracing(tracing), Fact::Networks(networks)];
     let names = args.config.names();

@@ -1,5 +1,6 @@
 //! The commands.
 
+pub mod agent;
 pub mod discovery;
 pub mod doctor;
 pub mod export;

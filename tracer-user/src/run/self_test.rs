@@ -96,6 +96,7 @@ fn trace(netns: u32, hooks: &Policy, to: Gatherer) -> anyhow::Result<()> {
         updates: Updates::Never,
         udp_idle: Duration::MAX,
         until: Until::Interrupted,
+        reload: None,
     })?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracer_core::{
     decode::{decode, kind_of},
+    discovery::Elements,
     fact::Fact,
     pipeline::Pipeline,
     record::Record,
@@ -48,6 +49,25 @@ pub struct Session<S: Source, H: Host, C: Clock> {
     pub until: Until,
     /// How often open connections are updated; `None`: never.
     pub update_interval: Option<Duration>,
+    /// Reads what is configured again; `None`: that cannot be asked for.
+    pub reload: Option<Box<dyn Reload>>,
+}
+
+/// Reads what is configured again.
+pub trait Reload {
+    /// What is to be used from here on.
+    fn read(&mut self) -> anyhow::Result<Change>;
+
+    /// It is used.
+    fn done(&mut self);
+}
+
+/// What can change while a run goes on.
+pub struct Change {
+    /// What was declared.
+    pub facts: Vec<Fact>,
+    /// By what it is judged who looks at connections.
+    pub elements: Elements,
 }
 
 /// When a run ends, if nobody ends it.
@@ -181,6 +201,7 @@ impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
                 }
             }
             Message::Interrupted => self.stop(progress)?,
+            Message::Reload => self.reload(records, progress),
             Message::TimedOut => {}
             Message::Ended => return Ok(false),
         }
@@ -217,6 +238,24 @@ impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
             }
         }
         self.learn(&Fact::CrossCheck(check), records, progress);
+    }
+
+    /// Goes on by what is configured now. What makes no sense changes nothing.
+    fn reload(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
+        let Some(mut reload) = self.reload.take() else {
+            return;
+        };
+        match reload.read() {
+            Ok(change) => {
+                for fact in &change.facts {
+                    self.learn(fact, records, progress);
+                }
+                self.pipeline.judge_by(change.elements);
+            }
+            Err(error) => warn!("{error:#}; what was configured before goes on"),
+        }
+        reload.done();
+        self.reload = Some(reload);
     }
 
     /// Does what is due.
@@ -284,7 +323,7 @@ impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
     fn learn(&mut self, fact: &Fact, records: &mut Vec<Record>, progress: &mut Progress) {
         self.record(&Entry::Fact(Box::new(fact.clone())), progress);
         self.pipeline.learn(fact, records);
-        if matches!(fact, Fact::Addresses(_))
+        if matches!(fact, Fact::Addresses(_) | Fact::Networks(_))
             && let Err(error) = self.source.select(self.pipeline.compiled())
         {
             warn!("the kernel half goes on with the addresses that were: {error:#}");

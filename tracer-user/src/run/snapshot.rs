@@ -36,6 +36,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         cross_check: args.cross_check,
         hash: args.details.hash,
         until: Until::Surveyed,
+        reload: None,
     })
 }
 

@@ -59,6 +59,7 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.watch.duration),
+        reload: None,
     })
 }
 

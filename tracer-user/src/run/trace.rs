@@ -38,6 +38,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
         cross_check: false,
         hash: args.details.hash,
         until: Until::after(args.watch.duration),
+        reload: None,
     })
 }
 

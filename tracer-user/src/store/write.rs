@@ -35,6 +35,8 @@ pub enum Progress {
     Began,
     /// It goes on, and so does the tracing.
     Alive,
+    /// What is left is written.
+    Ending,
 }
 
 /// Hears of progress.
@@ -160,6 +162,9 @@ impl Thread {
             if let Some(settings) = work.settings.take() {
                 self.book.keep_arguments(settings.arguments);
                 self.retention.keep(settings.keep);
+            }
+            if work.is_last {
+                (self.listener)(Progress::Ending);
             }
             if !self.write(&work) || work.is_last {
                 break;

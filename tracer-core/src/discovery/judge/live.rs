@@ -70,6 +70,11 @@ impl Live {
         }
     }
 
+    /// By these elements from here on.
+    pub fn judge_by(&mut self, elements: Elements) {
+        self.elements = elements;
+    }
+
     /// Whether a command is one of the list.
     #[must_use]
     pub fn is_utility(&self, exe: &str, args: &[String]) -> bool {

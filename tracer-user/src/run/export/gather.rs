@@ -80,6 +80,7 @@ fn watch(
         discovery: None,
         cross_check: false,
         until,
+        reload: None,
     })
 }
 

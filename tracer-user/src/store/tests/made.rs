@@ -1,6 +1,9 @@
 //! Records as a pipeline makes them.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use jiff::Timestamp;
 use tracer_core::{
@@ -77,7 +80,14 @@ pub struct Made {
     connection: Connection,
 }
 
-fn owner(pid: u32) -> Arc<Owner> {
+/// The owners that there are, each the same as long as the test runs.
+fn owner(number: u64) -> Arc<Owner> {
+    static OWNERS: OnceLock<Vec<Arc<Owner>>> = OnceLock::new();
+    let owners = OWNERS.get_or_init(|| (100..150).map(made_owner).collect());
+    owners[usize::try_from(number % 50).unwrap()].clone()
+}
+
+fn made_owner(pid: u32) -> Arc<Owner> {
     Arc::new(Owner {
         process: Arc::new(Process {
             pid,
@@ -166,7 +176,7 @@ impl Made {
             duration_us: None,
             community_id: None,
             attribution: Attribution::Connect,
-            owner: Some(owner(u32::try_from(number % 50).unwrap() + 100)),
+            owner: Some(owner(number)),
             holders: Vec::new(),
             ancestry: Vec::new(),
             opened_by: None,

@@ -1,0 +1,98 @@
+//! Flags of `agent`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    Config, DetailArgs, LiveArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs, WatchArgs,
+    groups::heading,
+    values::{Duration, Size},
+};
+use crate::store::{Keep, Settings};
+
+/// Where the history is, if nothing else is said.
+const DEFAULT: &str = "/var/lib/conntracer/history.db";
+/// How large it may become.
+const MAX_SIZE: Size = Size(2 << 30);
+
+/// Flags of `agent`.
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// What is kept.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Which networks are internal.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Where it is kept, and for how long.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// Count what has moved of connections that stay open, that often; 0s: never
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        help_heading = heading::HISTORY,
+        hide_short_help = true
+    )]
+    pub update_interval: Duration,
+    /// Do not keep who looks at the connections of this host
+    #[arg(long, help_heading = heading::HISTORY, hide_short_help = true)]
+    pub no_discovery: bool,
+    /// How much is said.
+    #[command(flatten)]
+    pub voice: VoiceArgs,
+    /// What is found out of each process.
+    #[command(flatten)]
+    pub details: DetailArgs,
+    /// For how long.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// How the kernel is looked at.
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+/// Where the history is, and how much is kept.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = heading::HISTORY)]
+pub struct HistoryArgs {
+    /// The history [default: /var/lib/conntracer/history.db]
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// How long each connection is kept; sums of them longer [default: 14d]
+    #[arg(long, value_name = "TIME")]
+    pub keep: Option<Duration>,
+    /// How large it may become: then the oldest is removed [default: 2G]
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<Size>,
+}
+
+impl HistoryArgs {
+    /// Where the history is. A flag wins over the configuration.
+    pub fn path(&self, config: &Config) -> PathBuf {
+        let path = self.history.as_ref().or(config.history.path.as_ref());
+        path.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::clone)
+    }
+
+    /// What is kept, and for how long.
+    ///
+    /// # Errors
+    /// If no expression can be made of the names of secrets.
+    pub fn settings(&self, config: &Config) -> anyhow::Result<Settings> {
+        let table = &config.history;
+        let days = |given: Option<Duration>, days: u64| {
+            given.map_or(std::time::Duration::from_hours(24 * days), Into::into)
+        };
+        let keep = Keep {
+            details: days(self.keep.or(table.keep), 14),
+            minutes: days(table.keep_minutes, 30),
+            hours: days(table.keep_hours, 180),
+            days: days(table.keep_days, 730),
+            bytes: self.max_size.or(table.max_size).unwrap_or(MAX_SIZE).0,
+        };
+        let arguments = table.args.unwrap_or(Shown::Redacted).arguments(config)?;
+        Ok(Settings { keep, arguments })
+    }
+}

@@ -1,0 +1,54 @@
+//! The configuration, read again while it runs.
+
+use std::path::PathBuf;
+
+use tracer_core::fact::Fact;
+use tracing::{info, warn};
+
+use super::service;
+use crate::{
+    cli::{ConfigArgs, HistoryArgs, NetworkArgs},
+    run::{
+        NOTES,
+        session::{Change, Reload},
+    },
+    store::Handle,
+};
+
+/// Reads it again. Flags win over it as they did when it was read first.
+pub struct Reloader {
+    pub config: ConfigArgs,
+    pub history: HistoryArgs,
+    pub networks: NetworkArgs,
+    /// Where the history is, which stays so.
+    pub path: PathBuf,
+    pub writer: Handle,
+}
+
+impl Reload for Reloader {
+    fn read(&mut self) -> anyhow::Result<Change> {
+        service::reloading();
+        let config = self.config.load()?;
+        let settings = self.history.settings(&config)?;
+        if self.history.path(&config) != self.path {
+            warn!(
+                target: NOTES,
+                "the history stays {} until this agent is started anew",
+                self.path.display()
+            );
+        }
+        self.writer.change(settings);
+        Ok(Change {
+            facts: vec![
+                Fact::Networks(config.networks(&self.networks)),
+                Fact::Names(config.names()),
+            ],
+            elements: config.discovery(),
+        })
+    }
+
+    fn done(&mut self) {
+        info!(target: NOTES, "the configuration has been read again");
+        service::ready();
+    }
+}
