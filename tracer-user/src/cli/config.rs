@@ -238,6 +238,14 @@ mod tests {
         }
     }
 
+    /// The keys that there are, where there is another one.
+    fn keys(wrong: &str) -> Vec<String> {
+        let error = toml::from_str::<Config>(wrong).unwrap_err().to_string();
+        let (_, expected) = error.rsplit_once("expected ").unwrap();
+        let keys = expected.split('`').skip(1).step_by(2);
+        keys.map(str::to_owned).collect()
+    }
+
     #[test]
     fn the_example_of_the_documentation_is_read() {
         let text = include_str!("../../../docs/config.md");
@@ -252,11 +260,11 @@ mod tests {
         let names = config.names();
         assert!(names.iter().any(|named| named.name == "db"), "{names:?}");
         // Each key that there is stands in it.
-        let error = toml::from_str::<Config>("[x]").unwrap_err().to_string();
-        let (_, expected) = error.split_once("expected ").unwrap();
-        let keys = expected.split('`').skip(1).step_by(2);
-        for key in keys {
+        for key in keys("[x]") {
             assert!(example.contains(&format!("[{key}]")), "{key}");
+        }
+        for key in keys("[history]\nx = 1") {
+            assert!(example.contains(&format!("\n{key} = ")), "{key}");
         }
     }
 }
