@@ -1,18 +1,15 @@
 //! Flags of `agent`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::{
-    Config, DetailArgs, LiveArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs, WatchArgs,
+    Config, DetailArgs, HistoryPlace, LiveArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs,
+    WatchArgs,
     groups::heading,
     values::{Duration, Size},
 };
 use crate::store::{Keep, Settings};
 
-/// Where the history is, if nothing else is said.
-const DEFAULT: &str = "/var/lib/conntracer/history.db";
 /// How large it may become.
 const MAX_SIZE: Size = Size(2 << 30);
 
@@ -27,7 +24,7 @@ pub struct AgentArgs {
     pub networks: NetworkArgs,
     /// Where it is kept, and for how long.
     #[command(flatten)]
-    pub history: HistoryArgs,
+    pub kept: KeepArgs,
     /// Count what has moved of connections that stay open, that often; 0s: never
     #[arg(
         long,
@@ -57,10 +54,10 @@ pub struct AgentArgs {
 /// Where the history is, and how much is kept.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = heading::HISTORY)]
-pub struct HistoryArgs {
-    /// The history [default: /var/lib/conntracer/history.db]
-    #[arg(long, value_name = "FILE")]
-    pub history: Option<PathBuf>,
+pub struct KeepArgs {
+    /// Where it is.
+    #[command(flatten)]
+    pub place: HistoryPlace,
     /// How long each connection is kept; sums of them longer [default: 14d]
     #[arg(long, value_name = "TIME")]
     pub keep: Option<Duration>,
@@ -69,13 +66,7 @@ pub struct HistoryArgs {
     pub max_size: Option<Size>,
 }
 
-impl HistoryArgs {
-    /// Where the history is. A flag wins over the configuration.
-    pub fn path(&self, config: &Config) -> PathBuf {
-        let path = self.history.as_ref().or(config.history.path.as_ref());
-        path.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::clone)
-    }
-
+impl KeepArgs {
     /// What is kept, and for how long.
     ///
     /// # Errors

@@ -131,6 +131,11 @@ impl Config {
             .context("in the configuration, [redaction] names")
     }
 
+    /// Where a history is kept.
+    pub(super) fn history_path(&self) -> Option<&PathBuf> {
+        self.history.path.as_ref()
+    }
+
     /// The mutable elements by which discovery is judged.
     #[must_use]
     pub fn discovery(&self) -> Elements {

@@ -25,7 +25,7 @@ mod window;
 use clap::{Parser, Subcommand};
 
 pub use self::{
-    agent::{AgentArgs, HistoryArgs},
+    agent::{AgentArgs, KeepArgs},
     config::{Config, ConfigArgs},
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},

@@ -5,7 +5,10 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp, ToSpan as _, Zoned, civil};
 
-use super::{UsageError, groups::heading, values};
+use super::{Config, UsageError, groups::heading, values};
+
+/// Where an agent keeps its history, if nothing else is said.
+const DEFAULT: &str = "/var/lib/conntracer/history.db";
 
 /// From when until when.
 #[derive(Clone, Debug, Default, Args)]
@@ -38,6 +41,14 @@ pub struct HistoryPlace {
     /// The history that an agent keeps, or a copy of it [default: /var/lib/conntracer/history.db]
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+}
+
+impl HistoryPlace {
+    /// Where it is. A flag wins over the configuration.
+    pub fn path(&self, config: &Config) -> PathBuf {
+        let path = self.history.as_ref().or(config.history_path());
+        path.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::clone)
+    }
 }
 
 impl HistoryArgs {

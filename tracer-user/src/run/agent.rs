@@ -23,8 +23,8 @@ use crate::{
 /// Keeps them until it is ended.
 pub fn run(args: &AgentArgs) -> anyhow::Result<Ending> {
     let config = args.live.config.load()?;
-    let path = args.history.path(&config);
-    let settings = args.history.settings(&config)?;
+    let path = args.kept.place.path(&config);
+    let settings = args.kept.settings(&config)?;
     privileges::check()?;
     // Before anything is loaded: there may be another agent.
     let book = Book::open(&path, settings.arguments)?;
@@ -35,7 +35,7 @@ pub fn run(args: &AgentArgs) -> anyhow::Result<Ending> {
     let handle = writer.handle();
     let reload = Reloader {
         config: args.live.config.clone(),
-        history: args.history.clone(),
+        kept: args.kept.clone(),
         networks: args.networks.clone(),
         path,
         writer: handle.clone(),

@@ -83,7 +83,7 @@ fn before(
         ("--hash", args.details.hash),
     ])?;
     let question = Question {
-        place: &args.history.place,
+        path: args.history.place.path(config),
         selection,
         networks: &args.show.networks,
     };

@@ -116,7 +116,7 @@ fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
         ("--hash", args.details.hash),
     ])?;
     let question = Question {
-        place: &args.history.place,
+        path: args.history.place.path(&args.live.config.load()?),
         selection: &args.show.selection,
         networks: &args.show.networks,
     };

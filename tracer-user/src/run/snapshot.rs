@@ -47,12 +47,12 @@ fn before(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         ("--record", args.recording.record.is_some()),
         ("--hash", args.details.hash),
     ])?;
+    let config = args.live.config.load()?;
     let question = Question {
-        place: &args.place,
+        path: args.place.path(&config),
         selection: &args.show.selection,
         networks: &args.show.networks,
     };
-    let config = args.live.config.load()?;
     history::snapshot(&question, args.at, || {
         let sink = live::sink(&args.show.output, &args.table, &args.format, &config)?;
         Ok(Box::new(sink))

@@ -51,7 +51,7 @@ fn before(args: &TraceArgs, config: &Config, findings: bool) -> anyhow::Result<E
         ("--hash", args.details.hash),
     ])?;
     let question = Question {
-        place: &args.history.place,
+        path: args.history.place.path(config),
         selection: &args.show.selection,
         networks: &args.show.networks,
     };

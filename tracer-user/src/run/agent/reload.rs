@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::service;
 use crate::{
-    cli::{ConfigArgs, HistoryArgs, NetworkArgs},
+    cli::{ConfigArgs, KeepArgs, NetworkArgs},
     run::{
         NOTES,
         session::{Change, Reload},
@@ -18,7 +18,7 @@ use crate::{
 /// Reads it again. Flags win over it as they did when it was read first.
 pub struct Reloader {
     pub config: ConfigArgs,
-    pub history: HistoryArgs,
+    pub kept: KeepArgs,
     pub networks: NetworkArgs,
     /// Where the history is, which stays so.
     pub path: PathBuf,
@@ -29,8 +29,8 @@ impl Reload for Reloader {
     fn read(&mut self) -> anyhow::Result<Change> {
         service::reloading();
         let config = self.config.load()?;
-        let settings = self.history.settings(&config)?;
-        if self.history.path(&config) != self.path {
+        let settings = self.kept.settings(&config)?;
+        if self.kept.place.path(&config) != self.path {
             warn!(
                 target: NOTES,
                 "the history stays {} until this agent is started anew",

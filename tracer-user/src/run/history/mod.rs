@@ -4,7 +4,7 @@ mod hosts;
 mod snapshot;
 mod stream;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use jiff::{Timestamp, Zoned};
@@ -27,18 +27,15 @@ pub use self::{
 };
 use super::{Ending, LOSS};
 use crate::{
-    cli::{HistoryPlace, NetworkArgs, SelectionArgs, Surroundings, UsageError},
+    cli::{NetworkArgs, SelectionArgs, Surroundings, UsageError},
     host::clock::{Clock as _, SystemClock},
     store::read::{History, Run},
 };
 
-/// Where an agent keeps its history unless it is told otherwise.
-const DEFAULT: &str = "/var/lib/conntracer/history.db";
-
 /// What is asked.
 pub struct Question<'a> {
-    /// Of which history.
-    pub place: &'a HistoryPlace,
+    /// Of the history that is there.
+    pub path: PathBuf,
     /// What of it.
     pub selection: &'a SelectionArgs,
     /// Networks, which cannot be declared afterwards.
@@ -98,8 +95,7 @@ impl Answer {
             let why = "--internal-cidr, --external-cidr: the agent has judged addresses when it saw them: declare networks there";
             return Err(UsageError(why.to_owned()).into());
         }
-        let path = question.place.history.as_deref();
-        let path = path.unwrap_or(Path::new(DEFAULT)).to_owned();
+        let path = question.path.clone();
         let history = History::open(&path)?;
         let runs = history.runs()?;
         let Some(first) = runs.first() else {
