@@ -30,6 +30,7 @@ pub mod protocol;
 pub mod record;
 pub mod recording;
 pub mod redact;
+pub mod report;
 pub mod scope;
 pub mod select;
 pub mod service;

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Some(Command::Hosts(args)) => run::hosts::run(args),
         Some(Command::Top(args)) => run::top::run(args),
         Some(Command::Replay(args)) => run::replay::run(args),
+        Some(Command::Report(args)) => run::report::run(args),
         Some(Command::Discovery(args)) => run::discovery::run(args),
         Some(Command::Export(args)) => run::export::run(args),
         Some(Command::Agent(args)) => run::agent::run(args),

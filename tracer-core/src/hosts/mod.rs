@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) use self::order::arrange;
+use self::row::{Counted, Key};
 pub use self::{
     container::Container,
     observation::{End, Moment, Observation, Who},
@@ -34,15 +35,12 @@ pub use self::{
     row::{Destination, Group, Moved, Process, Row, Source, User},
     sum::Sum,
 };
-use self::{
-    row::{Counted, Key},
-    sighting::Sighting,
-};
-use crate::record::{NOT_OF_CONNECTIONS, Record, Start, Stop};
+pub(crate) use self::{ends::Connection, sighting::Sighting};
+use crate::record::{Event, NOT_OF_CONNECTIONS, Record, Start, Stop};
 
 /// Who saw something: a boot of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Agent {
+pub(crate) struct Agent {
     host: Arc<str>,
     /// Empty where nothing said which boot it was.
     boot: Arc<str>,
@@ -79,6 +77,8 @@ pub struct Hosts {
     everybody: BTreeSet<Arc<Who>>,
     /// How many sightings are kept.
     most: usize,
+    /// How many counts between the first and the last of connections are still kept.
+    counts_left: usize,
 }
 
 impl Default for Hosts {
@@ -100,7 +100,16 @@ impl Hosts {
             host: Arc::default(),
             everybody: BTreeSet::new(),
             most,
+            counts_left: 0,
         }
+    }
+
+    /// The same, which also keeps so many of the counts that come while connections are open, for whoever
+    /// asks when something moved.
+    #[must_use]
+    pub(crate) fn with_counts(mut self, most: usize) -> Self {
+        self.counts_left = most;
+        self
     }
 
     /// The records that follow are those of another run.
@@ -181,7 +190,8 @@ impl Hosts {
         }
     }
 
-    fn see(&mut self, time: &str) {
+    /// The run has told of something at this time.
+    pub(crate) fn see(&mut self, time: &str) {
         if let Some(run) = self.runs.last_mut() {
             run.see(time);
         }
@@ -212,7 +222,11 @@ impl Hosts {
         }
         let people = std::mem::take(&mut seen.people);
         let people = people.into_iter().map(|who| self.only(who)).collect();
-        self.sightings.entry(name).or_default().add(&seen, people);
+        let sighting = self.sightings.entry(name).or_default();
+        if self.counts_left > 0 && seen.event == Event::Update && sighting.count(&seen) {
+            self.counts_left -= 1;
+        }
+        sighting.add(&seen, people);
     }
 
     /// Takes what was summed up before, on a host.
@@ -254,6 +268,28 @@ impl Hosts {
     /// The rows, in order.
     #[must_use]
     pub fn rows(&self, grouping: Grouping, sort: Sort) -> Vec<Row> {
+        let mut rows = self.connections(|connections| {
+            let mut rows: BTreeMap<Key, Counted> = BTreeMap::new();
+            for connection in connections {
+                let key = Key::of(&connection, grouping);
+                rows.entry(key).or_default().add(&connection);
+            }
+            let summed = Agent {
+                host: self.host.clone(),
+                boot: Arc::default(),
+            };
+            sum::add(&mut rows, &self.sums, &summed, grouping);
+            row::finish(rows)
+        });
+        arrange(&mut rows, sort);
+        rows
+    }
+
+    /// What is made of the connections, each once, and of the listeners that nobody used.
+    pub(crate) fn connections<T>(
+        &self,
+        make: impl FnOnce(&mut dyn Iterator<Item = Connection<'_>>) -> T,
+    ) -> T {
         let all = self.sightings.iter();
         let all = all.map(|((agent, _), sighting)| (agent, sighting));
         let sockets = if self.is_of_several || self.runs.len() > 1 {
@@ -267,18 +303,6 @@ impl Hosts {
             .map(|(agent, one)| (*agent, &**one))
             .collect();
         let pairs = ends::pairs(&seen);
-        let mut rows: BTreeMap<Key, Counted> = BTreeMap::new();
-        for connection in ends::connections(&seen, &pairs) {
-            let key = Key::of(&connection, grouping);
-            rows.entry(key).or_default().add(&connection);
-        }
-        let summed = Agent {
-            host: self.host.clone(),
-            boot: Arc::default(),
-        };
-        sum::add(&mut rows, &self.sums, &summed, grouping);
-        let mut rows = row::finish(rows);
-        arrange(&mut rows, sort);
-        rows
+        make(&mut ends::connections(&seen, &pairs))
     }
 }

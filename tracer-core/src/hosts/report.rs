@@ -140,6 +140,20 @@ impl Run {
         field.into_iter().flatten().filter_map(Value::as_str)
     }
 
+    /// Which hook reported what: name and how it is attached.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<(String, String)> {
+        let hooks = self.start.as_ref().and_then(|start| start.get("hooks"));
+        let text = |hook: &Value, name| {
+            let text = hook.get(name).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let hooks = hooks.and_then(Value::as_array).into_iter().flatten();
+        hooks
+            .map(|hook| (text(hook, "name"), text(hook, "via")))
+            .collect()
+    }
+
     /// What was asked for, flag by flag.
     #[must_use]
     pub fn filter(&self) -> Vec<String> {

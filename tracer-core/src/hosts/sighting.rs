@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::observation::{End, Moment, Observation, Who};
 use crate::{
     outcome::Outcome,
@@ -27,6 +29,8 @@ pub struct Sighting {
     found: Option<(Moment, Bytes)>,
     /// What has moved, by the newest count.
     latest: Option<(Moment, Bytes)>,
+    /// What had moved at times between, if that is kept; in the order in which records came.
+    between: Vec<Count>,
     /// What the other end is called, by the newest record that says so.
     name: Option<(Moment, Arc<str>)>,
     /// Who used it last.
@@ -34,6 +38,9 @@ pub struct Sighting {
     /// Who used it, each once, in their order.
     pub people: Vec<Arc<Who>>,
 }
+
+/// What had moved at a time.
+pub type Count = (Timestamp, Bytes);
 
 /// What stays the same, or counts as the newest record says it.
 #[derive(Clone, Debug)]
@@ -98,6 +105,19 @@ impl Sighting {
         }
     }
 
+    /// Keeps what a record says has moved by its time. Whether that says more than what is kept.
+    pub fn count(&mut self, seen: &Observation) -> bool {
+        let Some(bytes) = seen.bytes else {
+            return false;
+        };
+        let last = self.between.last().map(|(_, known)| *known);
+        let says_more = last.or(self.latest.map(|(_, known)| known)) != Some(bytes);
+        if says_more {
+            self.between.push((seen.at.time, bytes));
+        }
+        says_more
+    }
+
     /// It was over when the other one was seen first.
     pub fn ended_before(&self, other: &Self) -> bool {
         self.is_over && self.last() <= other.first()
@@ -115,6 +135,9 @@ impl Sighting {
         }
         self.is_over = later.is_over;
         self.found = self.found.or(later.found);
+        self.between
+            .extend(self.latest.map(|(at, bytes)| (at.time, bytes)));
+        self.between.extend(&later.between);
         self.latest = later.latest.or(self.latest);
         self.name = later.name.clone().or(self.name.take());
         self.user = later.user.clone().or(self.user.take());
@@ -217,6 +240,57 @@ impl Sighting {
             sent: latest.sent.saturating_sub(found.sent),
             received: latest.received.saturating_sub(found.received),
         })
+    }
+}
+
+impl Sighting {
+    /// What had moved when, from nothing in the window to all that moved in it: none less than the one
+    /// before. Empty: that is not known.
+    pub fn course(&self) -> Vec<Count> {
+        let Some(moved) = self.moved() else {
+            return Vec::new();
+        };
+        let nothing = Bytes {
+            sent: 0,
+            received: 0,
+        };
+        let is_older = self.open_before && self.protocol() == Protocol::Tcp;
+        let found = self.found.filter(|_| is_older);
+        let (since, before) =
+            found.map_or((self.first.time, nothing), |(at, bytes)| (at.time, bytes));
+        let until = self.latest.map_or(since, |(at, _)| at.time).max(since);
+        let mut between: Vec<Count> = self.between.clone();
+        between.retain(|(at, _)| *at > since && *at < until);
+        between.sort_unstable_by_key(|(at, _)| *at);
+        let mut course = vec![(since, nothing)];
+        let mut known = nothing;
+        for (at, bytes) in between
+            .into_iter()
+            .chain([(until, latest_of(before, moved))])
+        {
+            let grown = |now: u64, before: u64, known: u64, all: u64| {
+                now.saturating_sub(before).clamp(known, all.max(known))
+            };
+            known = Bytes {
+                sent: grown(bytes.sent, before.sent, known.sent, moved.sent),
+                received: grown(
+                    bytes.received,
+                    before.received,
+                    known.received,
+                    moved.received,
+                ),
+            };
+            course.push((at, known));
+        }
+        course
+    }
+}
+
+/// What had moved in the end.
+fn latest_of(before: Bytes, moved: Bytes) -> Bytes {
+    Bytes {
+        sent: before.sent.saturating_add(moved.sent),
+        received: before.received.saturating_add(moved.received),
     }
 }
 

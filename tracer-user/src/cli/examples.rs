@@ -84,6 +84,25 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
     ),
 };
 
+/// `conntracer report`
+pub const REPORT: Examples = Examples {
+    short: "Example: conntracer report --from case.rec --output-file report.html",
+    long: concat!(
+        "The page asks nobody for anything: it can be sent, printed and opened anywhere. With --since, what the files \
+         have from before is what tells a destination that is new from one that was known.\n\n",
+        selecting!(),
+        "\n\n\
+Examples:
+  What a recording tells:
+    conntracer report --from case.rec --output-file report.html
+  Two hosts, in the two hours that matter, by what they did before:
+    conntracer report --from web1.rec db1.json --since 2026-11-20T03:00Z --until 2026-11-20T05:00Z \
+--output-file report.html
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
+    ),
+};
+
 /// `conntracer export` and `conntracer export nemesis`
 pub const EXPORT: Examples = Examples {
     short: "Example: conntracer export nemesis --from case.rec --dry-run",

@@ -15,6 +15,7 @@ mod groups;
 mod hosts;
 mod output;
 mod replay;
+mod report;
 mod selection;
 mod snapshot;
 mod top;
@@ -36,12 +37,13 @@ pub use self::{
     hosts::HostsArgs,
     output::{Colour, OutputArgs, OutputFormat, TableArgs, ToneArgs, VoiceArgs},
     replay::ReplayArgs,
+    report::ReportArgs,
     selection::{SelectionArgs, Surroundings},
     snapshot::SnapshotArgs,
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
-    window::{HistoryArgs, HistoryPlace, When, not_of_a_history},
+    window::{HistoryArgs, HistoryPlace, When, WindowArgs, not_of_a_history},
 };
 
 /// The user asked for something that makes no sense: exit code 2.
@@ -91,6 +93,9 @@ pub enum Command {
     /// Which hosts communicate: one row for each source, destination, port and protocol
     #[command(after_help = examples::HOSTS.short, after_long_help = examples::HOSTS.long)]
     Hosts(Box<HostsArgs>),
+    /// One self-contained HTML file of what recordings tell: for who decides, and who writes it down
+    #[command(after_help = examples::REPORT.short, after_long_help = examples::REPORT.long)]
+    Report(Box<ReportArgs>),
     /// Who looks at connections: discovery (ATT&CK T1049), on this host, in recordings, or in logs
     #[command(after_help = examples::DISCOVERY.short, after_long_help = examples::DISCOVERY.long)]
     Discovery(Box<DiscoveryArgs>),
@@ -131,6 +136,7 @@ impl Cli {
             Some(Command::Top(args)) => Some(&args.tone.voice),
             Some(Command::Replay(args)) => Some(&args.show.output.tone.voice),
             Some(Command::Discovery(args)) => Some(&args.output().tone.voice),
+            Some(Command::Report(args)) => Some(&args.voice),
             Some(Command::Export(args)) => Some(args.voice()),
             Some(Command::Agent(args)) => Some(&args.voice),
             Some(_) => None,

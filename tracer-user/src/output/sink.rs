@@ -23,6 +23,9 @@ pub trait RecordSink {
     /// All of what was there before has been handed over.
     fn surveyed(&mut self) {}
 
+    /// Something is to be known of the records that they do not say.
+    fn note(&mut self, _sentence: &str) {}
+
     /// No record follows.
     fn end(&mut self) -> anyhow::Result<Written> {
         Ok(Written::All)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tracer_core::{clock::Clock, record::Record};
+use tracer_core::{clock::Clock, discovery::Elements, record::Record};
 
 use super::{
     Ending, live,
@@ -35,6 +35,9 @@ pub trait Taker {
     /// # Errors
     /// If it is none.
     fn line(&mut self, line: &str) -> Result<(), serde_json::Error>;
+
+    /// Something is to be known of the file that its records do not say.
+    fn note(&mut self, _sentence: &str) {}
 }
 
 /// Files, and what is taken of them.
@@ -45,6 +48,8 @@ pub struct Files<'a> {
     pub selection: &'a SelectionArgs,
     /// Networks in place of those that were recorded.
     pub networks: &'a NetworkArgs,
+    /// Who looked at connections is told of recordings too, by these elements.
+    pub discovery: Option<Elements>,
 }
 
 impl Files<'_> {
@@ -53,7 +58,7 @@ impl Files<'_> {
     /// # Errors
     /// If one cannot be read.
     pub fn read(&self, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
-        if self.selection.wants_findings() {
+        if self.selection.wants_findings() && self.discovery.is_none() {
             return Err(live::no_findings().into());
         }
         let mut ending = Ending::Done;
@@ -80,7 +85,7 @@ impl Files<'_> {
             selection: self.selection,
             networks: self.networks,
             count: None,
-            discovery: None,
+            discovery: self.discovery.clone(),
             no_verify: false,
         };
         replay::replay(&recorded, input, || Ok(Box::new(Gatherer(taker))))
@@ -107,5 +112,9 @@ impl RecordSink for Gatherer<'_> {
             self.0.record(record);
         }
         Ok(Written::All)
+    }
+
+    fn note(&mut self, sentence: &str) {
+        self.0.note(sentence);
     }
 }

@@ -10,6 +10,7 @@ pub mod history;
 pub mod hosts;
 pub mod live;
 pub mod replay;
+pub mod report;
 pub mod self_test;
 pub mod session;
 pub mod snapshot;

@@ -238,23 +238,25 @@ impl<'a> Replay<'a> {
 
     /// Whether what is selected now is what was selected for the recording. Says so if something
     /// else was, for what was left out then is missing now.
-    fn was_selected_so(&self) -> bool {
+    fn was_selected_so(&mut self) -> bool {
         let recording::Recorded::Selected(words) = &self.header.selection else {
             return false;
         };
         let is_same = *words == self.args.selection.words();
         if !is_same && !words.is_empty() {
-            warn!(
+            let text = format!(
                 "{} holds only what was selected when it was made: {}",
                 self.args.file.display(),
                 words.join(" ")
             );
+            self.sink.note(&text);
+            warn!("{text}");
         }
         is_same
     }
 
     /// Says if nothing in it shows what processes did to learn of connections.
-    fn say_what_is_not_found(&self) {
+    fn say_what_is_not_found(&mut self) {
         let has_hooks = |fact: &Fact| match fact {
             Fact::Tracing(tracing) => {
                 let mut hooks = tracing.hooks.iter();
@@ -263,10 +265,12 @@ impl<'a> Replay<'a> {
             _ => false,
         };
         if self.args.discovery.is_some() && !self.early.iter().any(has_hooks) {
-            warn!(
+            let text = format!(
                 "{} was recorded without --discovery: only executed utilities are found in it",
                 self.args.file.display()
             );
+            self.sink.note(&text);
+            warn!("{text}");
         }
     }
 
@@ -301,20 +305,31 @@ impl<'a> Replay<'a> {
         Ok(pipeline)
     }
 
+    /// Not all could be read.
+    fn fail(&mut self, why: &str) -> Ending {
+        self.sink.note(why);
+        error!("{why}");
+        Ending::Failed
+    }
+
     /// The recording has been read.
     fn finish(&mut self, reader: &Reader, name: &str) -> anyhow::Result<Ending> {
         self.write()?;
         self.sink.end()?;
         if let Err(cut) = reader.finish() {
-            error!("{name} was cut off: {cut}; shown is what comes before");
-            return Ok(Ending::Failed);
+            return Ok(self.fail(&format!(
+                "{name} was cut off: {cut}; shown is what comes before"
+            )));
         }
         if !self.has_stopped {
-            error!("{name} was cut off: it has no end; shown is what there is");
-            return Ok(Ending::Failed);
+            return Ok(self.fail(&format!(
+                "{name} was cut off: it has no end; shown is what there is"
+            )));
         }
         if let Some(hash) = reader.last() {
-            info!(target: NOTES, "{name} is as it was written; it ends with the hash {hash}");
+            let text = format!("{name} is as it was written; it ends with the hash {hash}");
+            self.sink.note(&text);
+            info!(target: NOTES, "{text}");
         }
         let ending = self.pipeline.as_ref().map(Ending::of);
         Ok(ending.unwrap_or(Ending::Incomplete))

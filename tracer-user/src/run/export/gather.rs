@@ -37,6 +37,7 @@ pub fn gather(
             paths: &args.from,
             selection: &args.selection,
             networks: &args.networks,
+            discovery: None,
         };
         let ending = files.read(&mut gatherer)?;
         return Ok((gatherer.finish(), ending));

@@ -19,6 +19,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         paths: &args.from,
         selection: &args.show.selection,
         networks: &args.show.networks,
+        discovery: None,
     };
     let ending = files.read(&mut hosts)?;
     Shown::new(args)?.write(&hosts, &utc(), &[])?;

@@ -1,0 +1,109 @@
+//! `conntracer report`: one page of HTML of what files tell.
+
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+
+use anyhow::{Context as _, bail};
+use jiff::Zoned;
+use tracer_core::{
+    record::Record,
+    report::{Cover, Report, Span},
+};
+
+use super::{
+    Ending,
+    files::{Files, Taker},
+    live,
+};
+use crate::{
+    cli::{ReportArgs, UsageError},
+    output::{file, stdout},
+};
+
+/// Writes the page.
+pub fn run(args: &ReportArgs) -> anyhow::Result<Ending> {
+    check_output(args)?;
+    let config = args.config.load()?;
+    let arguments = args.args.arguments(&config)?;
+    let now = Zoned::now();
+    let span = span(args, &now)?;
+    live::say_what_is_shown(&arguments);
+    let mut report = Report::new(span, arguments);
+    let files = Files {
+        paths: &args.from,
+        selection: &args.selection,
+        networks: &args.networks,
+        discovery: Some(config.discovery()),
+    };
+    let ending = files.read(&mut report)?;
+    let ending = if report.is_complete() {
+        ending
+    } else {
+        ending.worse(Ending::Incomplete)
+    };
+    let sources = args.from.iter().map(|path| path.display().to_string());
+    let page = report.page(&Cover {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made: now.timestamp(),
+        sources: sources.collect(),
+        selection: args.selection.words(),
+    });
+    put(args, page.as_bytes())?;
+    Ok(ending)
+}
+
+/// Whoever waited for a page should not learn in the end that it has no place.
+fn check_output(args: &ReportArgs) -> anyhow::Result<()> {
+    match &args.output_file {
+        Some(path) if path.is_file() && !args.force => {
+            bail!("{} exists; --force overwrites it", path.display())
+        }
+        None if std::io::stdout().is_terminal() => {
+            let why =
+                "--output-file: a page is nothing for a terminal; name a file, or redirect stdout";
+            Err(UsageError(why.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The window that was asked for; what was not asked for has no end in time.
+fn span(args: &ReportArgs, now: &Zoned) -> Result<Span, UsageError> {
+    if !args.window.is_given() {
+        return Ok(Span::default());
+    }
+    let window = args.window.resolve(now)?;
+    Ok(Span {
+        since: window.since,
+        // Clocks of other hosts may be ahead of this one's.
+        until: args.window.until.is_some().then_some(window.until),
+    })
+}
+
+fn put(args: &ReportArgs, page: &[u8]) -> anyhow::Result<()> {
+    let Some(path) = &args.output_file else {
+        return stdout::put(page);
+    };
+    let mut file = file::create(path, args.force)?;
+    match file.write_all(page).and_then(|()| file.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.with_context(|| format!("cannot write to {}", path.display())),
+    }
+}
+
+impl Taker for Report {
+    fn begin(&mut self) {
+        self.begin();
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.record(record);
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), serde_json::Error> {
+        self.line(line)
+    }
+
+    fn note(&mut self, sentence: &str) {
+        self.note(sentence);
+    }
+}
