@@ -7,6 +7,7 @@
 )]
 
 pub mod bpf;
+pub mod browser;
 pub mod btf;
 pub mod cgroup;
 pub mod container;

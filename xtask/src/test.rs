@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What the tests need beside conntracer: network namespaces, a firewall, containers, what reads manual
-/// pages, and what shows connections.
-const TOOLS: [&str; 10] = [
+/// pages, what shows connections, and a browser for reports.
+const TOOLS: [&str; 11] = [
     "iproute2",
     "nftables",
     "podman",
@@ -21,6 +21,7 @@ const TOOLS: [&str; 10] = [
     "busybox-static",
     "conntrack",
     "python3-minimal",
+    "chromium",
 ];
 /// Kernels that must have been tested.
 const KERNELS_MIN: usize = 3;

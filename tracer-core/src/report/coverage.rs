@@ -288,13 +288,10 @@ pub fn filter(report: &Report, cover: &Cover, out: &mut String) {
     let mut lines = vec![format!("Asked for here: {}", words(&cover.selection))];
     let (since, until) = (report.window.since, report.window.until);
     if since.is_some() || until.is_some() {
-        let since = since.map_or_else(
-            || "the first record".to_owned(),
-            |at| format!("{} UTC", moment(at)),
-        );
+        let since = since.map_or_else(|| "the first record".to_owned(), |at| moment(at));
         let until = until.map_or_else(
             || "the last record".to_owned(),
-            |at| format!("before {} UTC", moment(at)),
+            |at| format!("before {}", moment(at)),
         );
         lines.push(format!("Window: from {since} until {until}"));
     }

@@ -6,7 +6,7 @@
   const SHOWN = 50;
   const PRINTED = 1000;
   const LEVELS = ["info", "low", "medium", "high"];
-  const WIDE = 40;
+  const WIDE = 28;
 
   const apart = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 

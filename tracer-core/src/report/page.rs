@@ -143,7 +143,7 @@ fn figures(report: &Report, gathered: &Gathered) -> String {
         ),
         (
             "discovery findings",
-            number(notes.findings.len() as u64),
+            of_findings(report),
             notes.findings.iter().any(|one| one.rank() > 1),
         ),
         (
@@ -162,6 +162,21 @@ fn figures(report: &Report, gathered: &Gathered) -> String {
     }
     html.push_str("</dl>");
     html
+}
+
+/// How many findings there are; none where nobody looked for them says nothing.
+fn of_findings(report: &Report) -> String {
+    match report.notes.findings.len() as u64 {
+        0 if !report
+            .hosts
+            .runs()
+            .iter()
+            .any(coverage::looked_for_discovery) =>
+        {
+            "not sought".to_owned()
+        }
+        count => number(count),
+    }
 }
 
 fn sentences(report: &Report, gathered: &Gathered) -> String {
@@ -194,7 +209,7 @@ fn timeline(report: &Report, gathered: &Gathered) -> String {
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\">{}</div>\
          <p class=\"legend\"><span class=\"key external\">external</span><span class=\"key other\">other hosts</span>\
-         <span class=\"key failed\">failed attempts</span> Each step is a {}. What was open before is not counted as opened; \
+         <span class=\"key failed\">failed attempts</span> In steps of {}. What was open before is not counted as opened; \
          bytes between two counts are spread evenly.</p>",
         draw::timeline::draw(&timeline),
         timeline.step()

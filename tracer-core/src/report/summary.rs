@@ -1,6 +1,9 @@
 //! What a report comes to, in sentences.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -167,7 +170,7 @@ fn communicated(gathered: &Gathered, external: u64) -> Sentence {
         .filter_map(far)
         .collect();
     plain(format!(
-        "There were {} and {} with {}, {} of them external.",
+        "{} and {} with {}, {} of them external.",
         counted(gathered.connections(), "connection"),
         counted(gathered.failed(), "failed attempt"),
         counted(others.len() as u64, "other host"),
@@ -250,7 +253,7 @@ fn new(gathered: &Gathered) -> Option<Sentence> {
         .min_by(|one, other| one.first_seen.cmp(&other.first_seen))?;
     let when: Timestamp = first.first_seen.parse().ok()?;
     Some(plain(format!(
-        "{} {} new in this window, {} of them external; the first of those was {} at {} UTC, by {}.",
+        "{} {} new in this window, {} of them external; the first of those was {} at {}, by {}.",
         counted(all.len() as u64, "destination"),
         is(all.len() as u64),
         number(external.len() as u64),
@@ -260,19 +263,29 @@ fn new(gathered: &Gathered) -> Option<Sentence> {
     )))
 }
 
-/// Where most attempts failed.
+/// How many attempts failed, where, and who made most of them.
 fn failed(gathered: &Gathered) -> Option<Sentence> {
     let count = |row: &Row| row.failed.values().sum::<u64>();
-    let row = gathered.rows.iter().max_by_key(|row| count(row))?;
-    if count(row) == 0 {
-        return None;
+    let rows: Vec<&Row> = gathered.rows.iter().filter(|row| count(row) > 0).collect();
+    let places: BTreeSet<_> = rows
+        .iter()
+        .map(|row| (row.destination.ip, row.destination.port))
+        .collect();
+    let mut by: BTreeMap<String, u64> = BTreeMap::new();
+    let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &rows {
+        *by.entry(doers(&[row])).or_default() += count(row);
+        for (outcome, count) in &row.failed {
+            *outcomes.entry(outcome).or_default() += count;
+        }
     }
-    let (outcome, _) = row.failed.iter().max_by_key(|(_, count)| **count)?;
+    let (most, of_most) = by.iter().max_by_key(|(_, count)| **count)?;
+    let (outcome, _) = outcomes.iter().max_by_key(|(_, count)| **count)?;
     Some(plain(format!(
-        "Most attempts failed at {}: {}, by {} (most often: {}).",
-        destination(row),
-        number(count(row)),
-        doers(&[row]),
+        "{} to {}; {} of them by {most}. Most often: {}.",
+        counted(gathered.failed(), "failed attempt"),
+        counted(places.len() as u64, "destination"),
+        number(*of_most),
         outcome.replace('_', " ")
     )))
 }

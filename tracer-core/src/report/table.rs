@@ -7,10 +7,13 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::html;
-use crate::{format::quantity::size, text::printable};
+use crate::{discovery::Severity, format::quantity::size, text::printable};
 
 /// Rows that are there without a script.
 const ROWS_WITHOUT_SCRIPT: usize = 50;
+
+/// Characters of a text that stand in one line; longer ones get room for several.
+const WIDE: usize = 28;
 
 /// What is in a column, which says how it is shown and sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -196,8 +199,7 @@ impl Table {
         for row in self.rows.iter().take(ROWS_WITHOUT_SCRIPT) {
             out.push_str("<tr>");
             for (column, cell) in self.columns.iter().zip(row) {
-                let text = html::text(&column.kind.shown(*cell, texts));
-                let _ = write!(out, "<td class=\"{}\">{text}</td>", column.kind.class());
+                column.kind.html(*cell, texts, out);
             }
             out.push_str("</tr>");
         }
@@ -223,6 +225,22 @@ impl Kind {
             Self::Time => "time",
             Self::Level => "level",
         }
+    }
+
+    /// A cell as the script makes it, too.
+    fn html(self, cell: Cell, texts: &Texts, out: &mut String) {
+        let shown = html::text(&self.shown(cell, texts));
+        let more = match self {
+            Self::Text if shown.chars().count() > WIDE => " wide",
+            Self::Level => Severity::ALL
+                .into_iter()
+                .find(|severity| severity.word() == shown)
+                .map_or("", Severity::word),
+            _ => "",
+        };
+        let class = self.class();
+        let space = if self == Self::Level { " " } else { "" };
+        let _ = write!(out, "<td class=\"{class}{space}{more}\">{shown}</td>");
     }
 
     /// What a cell shows. The script says the same.

@@ -256,7 +256,7 @@ mod tests {
             (0, 10),
             (1_000, 10),
             (60_000, 500),
-            (HOUR, 15 * SECOND),
+            (HOUR, 30 * SECOND),
             (DAY, 10 * MINUTE),
             (30 * DAY, 6 * HOUR),
             (4_000 * DAY, 30 * DAY),

@@ -109,6 +109,10 @@ fn ticks(svg: &mut String, timeline: &Timeline) {
     let count = timeline.steps.len();
     let every = count.div_ceil(TICKS).max(1);
     let mut day = String::new();
+    let of_tick = i64::try_from(every)
+        .unwrap_or(1)
+        .saturating_mul(timeline.step_ms);
+    let has_parts = of_tick % 1000 != 0 || timeline.begin_ms % 1000 != 0;
     for at in (0..count).step_by(every) {
         // The last one would stand beyond the edge.
         if at > 0 && count - at < every / 2 {
@@ -116,7 +120,7 @@ fn ticks(svg: &mut String, timeline: &Timeline) {
         }
         let x = x_of(timeline, at);
         let begin = begin_of(timeline, at);
-        let time = begin.strftime(if timeline.step_ms < 1000 {
+        let time = begin.strftime(if has_parts {
             "%H:%M:%S%.2f"
         } else {
             "%H:%M:%S"
