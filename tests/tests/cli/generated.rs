@@ -9,11 +9,12 @@ use tracer_tests::{conntracer, scratch::Scratch};
 
 use crate::program::{run, text};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "trace",
     "replay",
     "snapshot",
     "hosts",
+    "report",
     "export",
     "doctor",
     "completions",

@@ -17,6 +17,9 @@ use crate::{
 /// Hooks that tell of discovery, by the names that the first record has of them.
 const OF_DISCOVERY: [&str; 3] = ["proc_net", "dump", "fd_sweep"];
 
+/// Times of loss that are listed at most.
+const LOSSES_SHOWN: usize = 100;
+
 /// The runs, a row each, with what was lost of them.
 pub fn runs(report: &Report, out: &mut String) {
     out.push_str(
@@ -72,8 +75,7 @@ pub fn losses(losses: &[Loss], out: &mut String) {
         return;
     }
     out.push_str("<h3>When records were lost</h3><ul>");
-    const SHOWN_MAX: usize = 100;
-    for loss in losses.iter().take(SHOWN_MAX) {
+    for loss in losses.iter().take(LOSSES_SHOWN) {
         let counts: Vec<String> = loss
             .lost
             .iter()
@@ -92,8 +94,8 @@ pub fn losses(losses: &[Loss], out: &mut String) {
         );
         let _ = write!(out, "<li class=\"alarm\">{}</li>", text(&said));
     }
-    if losses.len() > SHOWN_MAX {
-        let more = counted((losses.len() - SHOWN_MAX) as u64, "more time");
+    if losses.len() > LOSSES_SHOWN {
+        let more = counted((losses.len() - LOSSES_SHOWN) as u64, "more time");
         let _ = write!(out, "<li class=\"alarm\">{more}</li>");
     }
     out.push_str("</ul>");
@@ -288,7 +290,7 @@ pub fn filter(report: &Report, cover: &Cover, out: &mut String) {
     let mut lines = vec![format!("Asked for here: {}", words(&cover.selection))];
     let (since, until) = (report.window.since, report.window.until);
     if since.is_some() || until.is_some() {
-        let since = since.map_or_else(|| "the first record".to_owned(), |at| moment(at));
+        let since = since.map_or_else(|| "the first record".to_owned(), moment);
         let until = until.map_or_else(
             || "the last record".to_owned(),
             |at| format!("before {}", moment(at)),

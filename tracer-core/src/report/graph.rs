@@ -1,6 +1,9 @@
 //! Which processes speak with which hosts: what moved most is drawn, and how much is not is said.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::external::{far, is_external, is_outbound};
 use crate::{hosts::Row, text::printable};
@@ -26,10 +29,8 @@ pub struct Edge {
     pub ends: Ends,
     /// What the host is called.
     pub name: Option<String>,
-    /// Its ports, or those that it came to; a few of them.
+    /// Its ports, or those that it came to, the most used first.
     pub ports: Vec<u16>,
-    /// How many ports there are beside these.
-    pub more_ports: usize,
     /// Whether the host is external.
     pub is_external: bool,
     /// Connections.
@@ -50,9 +51,6 @@ pub struct Ends {
     /// Address of the other host.
     pub host: IpAddr,
 }
-
-/// Ports that are named at an edge.
-const PORTS_MAX: usize = 3;
 
 #[derive(Default)]
 struct Sum {
@@ -82,7 +80,7 @@ impl Graph {
             sums.entry(ends).or_default().add(row);
         }
         let mut edges: Vec<Edge> = sums.into_iter().map(|(ends, sum)| sum.edge(ends)).collect();
-        edges.sort_by(|one, other| other.weight().cmp(&one.weight()));
+        edges.sort_by_key(|edge| std::cmp::Reverse(edge.weight()));
         let rest = edges.split_off(edges.len().min(EDGES_MAX));
         Self {
             left_out: rest.len(),
@@ -93,7 +91,7 @@ impl Graph {
 }
 
 impl Edge {
-    /// What comes first: what is external, then what moved most.
+    /// What comes first: that along which most moved.
     fn weight(&self) -> (u128, u64) {
         (self.bytes, self.connections + self.failed)
     }
@@ -124,13 +122,10 @@ impl Sum {
     fn edge(self, ends: Ends) -> Edge {
         let mut ports: Vec<(u16, u64)> = self.ports.into_iter().collect();
         ports.sort_by_key(|(port, count)| (std::cmp::Reverse(*count), *port));
-        let more_ports = ports.len().saturating_sub(PORTS_MAX);
-        ports.truncate(PORTS_MAX);
         Edge {
             ends,
             name: self.name,
             ports: ports.into_iter().map(|(port, _)| port).collect(),
-            more_ports,
             is_external: self.is_external,
             connections: self.connections,
             failed: self.failed,
@@ -139,12 +134,20 @@ impl Sum {
     }
 }
 
-/// Who it is on this side: the first of the processes, and how many other names there are.
+/// Who it is on this side: the first names of processes, and how many others there are.
 fn process_of(row: &Row, has_several_hosts: bool) -> String {
-    let name = match row.processes.as_slice() {
-        [] => "(not known)".to_owned(),
-        [one] => printable(&one.name),
-        [one, rest @ ..] => format!("{} +{}", printable(&one.name), rest.len()),
+    const NAMED_MAX: usize = 2;
+    let names: BTreeSet<String> = row
+        .processes
+        .iter()
+        .map(|one| printable(&one.name))
+        .collect();
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let first: Vec<String> = names.into_iter().take(NAMED_MAX).collect();
+    let name = match (first.is_empty(), more) {
+        (true, _) => "(not known)".to_owned(),
+        (_, 0) => first.join(", "),
+        (_, more) => format!("{} +{more}", first.join(", ")),
     };
     if has_several_hosts {
         format!("{name} on {}", printable(&row.host))

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     format::quantity::size,
-    hosts::{Grouping, Row, Sort},
+    hosts::{Grouping, Row, Run, Sort},
     text::printable,
 };
 
@@ -345,7 +345,7 @@ fn loss(report: &Report) -> Sentence {
     let runs = report.hosts.runs();
     let lost: u64 = runs
         .iter()
-        .filter_map(|run| run.lost())
+        .filter_map(Run::lost)
         .flatten()
         .map(|(_, count)| count)
         .sum();
@@ -392,14 +392,12 @@ fn doers(rows: &[&Row]) -> String {
         .map(|user| printable(&user.label()))
         .collect();
     let users: Vec<String> = users.into_iter().take(SHOWN_MAX).collect();
-    let mut text = names.join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    if !users.is_empty() {
-        text.push_str(&format!(" of {}", users.join(", ")));
-    }
-    text
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let of = if users.is_empty() { "" } else { " of " };
+    format!("{}{more}{of}{}", names.join(", "), users.join(", "))
 }
 
 fn or_nobody(user: &str) -> String {

@@ -1,6 +1,9 @@
 //! The graph as a picture: who connects to a process left of it, whom it connects to right of it.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{length, unit};
 use crate::{
@@ -23,6 +26,9 @@ const TO: f64 = 710.0;
 /// Characters of a label that there is room for.
 const HOST_CHARS: usize = 34;
 const PROCESS_CHARS: usize = 22;
+
+/// Ports that are named at a host.
+const PORTS_MAX: usize = 4;
 
 /// The widest an edge is drawn.
 const WIDEST: f64 = 9.0;
@@ -74,12 +80,10 @@ pub fn draw(graph: &Graph) -> Option<String> {
     }
     for (places, is_inbound) in [(&from, true), (&to, false)] {
         for (host, y) in &places.at {
-            let mut edges = graph.edges.iter();
             let is_its =
                 |edge: &&Edge| edge.ends.host == *host && edge.ends.is_inbound == is_inbound;
-            if let Some(edge) = edges.find(is_its) {
-                node_of_host(&mut svg, edge, y + middle(places.height));
-            }
+            let edges: Vec<&Edge> = graph.edges.iter().filter(is_its).collect();
+            node_of_host(&mut svg, &edges, y + middle(places.height));
         }
     }
     svg.push_str("</svg>");
@@ -141,7 +145,8 @@ fn line(svg: &mut String, edge: &Edge, host: f64, process: f64, most: u128) {
     };
     let middle = f64::midpoint(begin.0, end.0);
     let log = |bytes: u128| (length(u64::try_from(bytes).unwrap_or(u64::MAX)) + 1.0).ln();
-    let width = 1.0 + log(edge.bytes) / log(most).max(1.0) * (WIDEST - 1.0);
+    let share = log(edge.bytes) / log(most).max(1.0);
+    let width = 1.0 + share * share * (WIDEST - 1.0);
     let _ = write!(
         svg,
         "<path class=\"edge {class}\" stroke-width=\"{}\" d=\"M{} {}C{middle} {} {middle} {} {} {}\"><title>{}</title></path>",
@@ -188,22 +193,23 @@ fn node_of_process(svg: &mut String, process: &str, y: f64) {
     );
 }
 
-/// Its name, or its address; below it the address, and the ports.
-fn node_of_host(svg: &mut String, edge: &Edge, y: f64) {
-    let (x, class, dot) = if edge.ends.is_inbound {
+/// Its name, or its address; below it the address, and the ports of all its lines.
+fn node_of_host(svg: &mut String, edges: &[&Edge], y: f64) {
+    let Some(Edge { ends, .. }) = edges.first() else {
+        return;
+    };
+    let (x, class, dot) = if ends.is_inbound {
         (FROM - 6.0, "end", FROM)
     } else {
         (TO + 8.0, "", TO)
     };
-    let kind = if edge.is_external {
-        "external"
-    } else {
-        "other"
-    };
-    let address = address(edge);
-    let (first, second) = match &edge.name {
-        Some(name) => (cut(name, HOST_CHARS), address),
-        None => (edge.ends.host.to_string(), ports(edge)),
+    let is_external = edges.iter().any(|edge| edge.is_external);
+    let kind = if is_external { "external" } else { "other" };
+    let name = edges.iter().find_map(|edge| edge.name.as_deref());
+    let ports = ports(edges);
+    let (first, second) = match name {
+        Some(name) => (cut(name, HOST_CHARS), format!("{} {ports}", ends.host)),
+        None => (ends.host.to_string(), ports),
     };
     let _ = write!(
         svg,
@@ -217,25 +223,27 @@ fn node_of_host(svg: &mut String, edge: &Edge, y: f64) {
     );
 }
 
-fn address(edge: &Edge) -> String {
-    format!("{} {}", edge.ends.host, ports(edge))
-}
-
-fn ports(edge: &Edge) -> String {
-    let ports: Vec<String> = edge.ports.iter().map(ToString::to_string).collect();
-    let more = match edge.more_ports {
+/// The first of the ports, and how many others there are.
+fn ports(edges: &[&Edge]) -> String {
+    let all: BTreeSet<u16> = edges
+        .iter()
+        .flat_map(|edge| edge.ports.iter().copied())
+        .collect();
+    let is_inbound = edges.iter().any(|edge| edge.ends.is_inbound);
+    let more = match all.len().saturating_sub(PORTS_MAX) {
         0 => String::new(),
         more => format!(" +{more}"),
     };
-    let at = if edge.ends.is_inbound {
-        "to port"
-    } else {
-        "port"
-    };
-    if ports.is_empty() {
+    let named: Vec<String> = all
+        .iter()
+        .take(PORTS_MAX)
+        .map(ToString::to_string)
+        .collect();
+    if named.is_empty() {
         return String::new();
     }
-    format!("{at} {}{more}", ports.join(", "))
+    let to = if is_inbound { "to port" } else { "port" };
+    format!("{to} {}{more}", named.join(", "))
 }
 
 fn cut(label: &str, most: usize) -> String {

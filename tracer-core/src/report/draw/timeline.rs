@@ -207,7 +207,7 @@ fn scaled(count: u64, most: u64, height: f64) -> f64 {
     if count == 0 || most == 0 {
         return 0.0;
     }
-    (length(count) / length(most) * height).max(1.0)
+    (length(count) / length(most) * height).max(0.7)
 }
 
 fn x_of(timeline: &Timeline, at: usize) -> f64 {
