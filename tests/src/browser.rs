@@ -1,6 +1,6 @@
 //! A browser without a window, in which reports are looked at.
 //!
-//! It is driven over the DevTools protocol through two pipes, which takes no port and no crate: the ones for it bring
+//! It is driven over the protocol of its developer tools, through two pipes, which takes no port and no crate: the ones for it bring
 //! fifty others along and compile the whole protocol, of which eight commands are needed here.
 
 use std::{
@@ -8,7 +8,6 @@ use std::{
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
-    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -102,12 +101,13 @@ impl Browser {
     }
 
     fn attach(&mut self) {
-        let target = self.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = self.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = self.call("Target.attachToTarget", attach);
-        self.session = session["sessionId"].as_str().unwrap_or_default().to_owned();
+        let session = self.call("Target.attachToTarget", &attach);
+        let session = session["sessionId"].as_str().unwrap_or_default();
+        session.clone_into(&mut self.session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            self.call(&format!("{domain}.enable"), json!({}));
+            self.call(&format!("{domain}.enable"), &json!({}));
         }
     }
 
@@ -118,7 +118,7 @@ impl Browser {
     pub fn open(&mut self, path: &Path) {
         self.events.clear();
         let url = format!("file://{}", path.display());
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
         while !self
             .events
             .iter()
@@ -135,7 +135,7 @@ impl Browser {
     /// If it comes to nothing.
     pub fn value(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut result = self.call("Runtime.evaluate", params);
+        let mut result = self.call("Runtime.evaluate", &params);
         assert!(
             result["exceptionDetails"].is_null(),
             "{expression}: {result}"
@@ -143,12 +143,12 @@ impl Browser {
         result["result"]["value"].take()
     }
 
-    /// How wide and high the page is; how many pixels a unit has; `light` or `dark`.
+    /// How wide and high its screen is, and whether it is `light` or `dark`.
     pub fn look(&mut self, width: u32, height: u32, scheme: &str) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+        self.call("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
     /// The addresses of what was asked for since the file was opened.
@@ -180,7 +180,7 @@ impl Browser {
     }
 
     /// Has it do something; what comes of it.
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.count += 1;
         let id = self.count;
         let mut command = json!({"id": id, "method": method, "params": params});
@@ -203,10 +203,8 @@ impl Browser {
     }
 
     fn receive(&self) -> Value {
-        let deadline = Instant::now() + DEADLINE;
-        let left = deadline.saturating_duration_since(Instant::now());
         self.messages
-            .recv_timeout(left)
+            .recv_timeout(DEADLINE)
             .unwrap_or_else(|error| panic!("{PROGRAM} says nothing: {error}"))
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tracer_tests::{browser::Browser, conntracer, scratch::Scratch};
+use tracer_tests::{browser::Browser, conntracer, scratch::Scratch, terminal::Terminal};
 
 /// A name that would like to be markup.
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)><script>alert(2)</script>";
@@ -243,6 +243,18 @@ fn what_was_lost_is_an_exit_code_and_a_window_is_cut_out() {
     );
     let data = page.split_once("id=\"data\">").unwrap().1;
     assert!(data.contains("\"new\"") && !data.contains("\"old\""));
+}
+
+#[test]
+fn a_page_is_nothing_for_a_terminal() {
+    let from = intrusion();
+    let mut command = Command::new(conntracer());
+    command.args(["report", "--from"]).arg(from);
+    let mut terminal = Terminal::run(&mut command);
+    assert_eq!(terminal.end().code(), Some(2));
+    let output = Command::new(conntracer()).arg("report").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--from"));
 }
 
 #[test]
