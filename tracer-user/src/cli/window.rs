@@ -75,8 +75,8 @@ pub fn not_of_a_history(flags: &[(&str, bool)]) -> Result<(), UsageError> {
 pub struct Window {
     /// Its first moment; `None`: the beginning of all.
     pub since: Option<Timestamp>,
-    /// The moment behind its last.
-    pub until: Timestamp,
+    /// The moment behind its last; `None`: the end of all.
+    pub until: Option<Timestamp>,
 }
 
 impl WindowArgs {
@@ -92,15 +92,13 @@ impl WindowArgs {
     pub fn resolve(&self, now: &Zoned) -> Result<Window, UsageError> {
         let at = |when: &Option<When>| when.map(|when| when.resolve(now)).transpose();
         let since = at(&self.since)?;
-        let until = at(&self.until)?.unwrap_or_else(|| now.timestamp());
-        if since.is_some_and(|since| since >= until) {
-            let why = format!(
-                "--since: {} is not before {until}, where the window ends",
-                since.unwrap_or_default()
-            );
-            return Err(UsageError(why));
+        let until = at(&self.until)?.or_else(|| since.map(|_| now.timestamp()));
+        match (since, until) {
+            (Some(since), Some(until)) if since >= until => Err(UsageError(format!(
+                "--since: {since} is not before {until}, where the window ends"
+            ))),
+            _ => Ok(Window { since, until }),
         }
-        Ok(Window { since, until })
     }
 }
 
@@ -245,8 +243,10 @@ mod tests {
             .resolve(&now())
         };
         let day = window("yesterday", "today").unwrap();
-        assert_eq!(day.until.to_string(), "2026-11-21T23:00:00Z");
+        assert_eq!(day.until.unwrap().to_string(), "2026-11-21T23:00:00Z");
         assert!(window("", "today").unwrap().since.is_none());
+        // What there is, whether or not that goes on until now.
+        assert!(window("", "").unwrap().until.is_none());
         let error = window("1h", "2h").unwrap_err().to_string();
         assert!(error.contains("is not before"), "{error}");
     }

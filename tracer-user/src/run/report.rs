@@ -75,7 +75,7 @@ fn span(args: &ReportArgs, now: &Zoned) -> Result<Span, UsageError> {
     Ok(Span {
         since: window.since,
         // Clocks of other hosts may be ahead of this one's.
-        until: args.window.until.is_some().then_some(window.until),
+        until: window.until.filter(|_| args.window.until.is_some()),
     })
 }
 

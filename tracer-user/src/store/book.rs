@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection as Database, TransactionBehavior, named_params};
 use tracer_core::{
+    outcome::Outcome,
     record::{Event, Record, Start, Stop},
     redact::Arguments,
 };
@@ -108,14 +109,13 @@ impl Book {
     pub fn write(&mut self, records: &[Record], gaps: &[Gap], now: i64) -> rusqlite::Result<()> {
         let before = self.run;
         let written = self.try_to_write(records, gaps, now);
-        match &written {
-            Ok(rows) => self.opens.commit(rows),
-            Err(_) => {
-                self.run = before;
-                self.opens.roll_back();
-                // Numbers that were given in vain.
-                self.dictionary.forget();
-            }
+        if let Ok(rows) = &written {
+            self.opens.commit(rows);
+        } else {
+            self.run = before;
+            self.opens.roll_back();
+            // Numbers that were given in vain.
+            self.dictionary.forget();
         }
         written.map(|_| ())
     }
@@ -167,7 +167,7 @@ impl Batch<'_> {
                     return Ok(());
                 }
                 let row = Row::of(connection, self.db, self.dictionary)?;
-                let outcome = connection.outcome.map(|outcome| outcome.word());
+                let outcome = connection.outcome.map(Outcome::word);
                 let failed = match outcome.filter(|_| event == Event::Failed) {
                     Some(word) => self.dictionary.text(self.db, word)?,
                     None => 0,

@@ -146,7 +146,7 @@ impl Retention {
         if !is_large && Instant::now() < self.next {
             return Ok(false);
         }
-        if (is_large && self.shrink(book, now)?) || self.remove_old(book, now)? {
+        if (is_large && Self::shrink(book, now)?) || self.remove_old(book, now)? {
             give_back(book.db())?;
             return Ok(true);
         }
@@ -196,7 +196,7 @@ impl Retention {
     }
 
     /// Removes a piece of the oldest, so that there is room. Whether there was any.
-    fn shrink(&self, book: &mut Book, now: i64) -> rusqlite::Result<bool> {
+    fn shrink(book: &mut Book, now: i64) -> rusqlite::Result<bool> {
         let oldest = oldest_connection(book)?;
         if let Some(cutoff) = oldest.map(|oldest| end_of(HOUR, oldest, now)) {
             return Ok(

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection as Database, named_params};
 use serde::Serialize;
 use tracer_core::{
+    names::NameSource,
+    outcome::Outcome,
     protocol::Protocol,
     record::{Ancestor, Connection, Destination, Direction, Event, Holder, Id, Process},
 };
@@ -90,7 +92,7 @@ pub fn nanoseconds(time: &str) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or_default()
 }
 
-/// SQLite has no larger numbers.
+/// `SQLite` has no larger numbers.
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -140,7 +142,7 @@ impl Row {
             direction: direction(record.direction),
             flags: flags(record),
             state: known.text_of(db, record.state.as_deref())?,
-            outcome: known.text_of(db, record.outcome.map(|outcome| outcome.word()))?,
+            outcome: known.text_of(db, record.outcome.map(Outcome::word))?,
             error: known.text_of(db, record.error.as_deref())?,
             local: local.map(|end| known.address(db, end)).transpose()?,
             local_port,
@@ -149,9 +151,7 @@ impl Row {
             remote_name: known.text_of(db, remote.and_then(|end| end.name.as_deref()))?,
             name_source: known.text_of(
                 db,
-                remote
-                    .and_then(|end| end.name_source)
-                    .map(|source| source.word()),
+                remote.and_then(|end| end.name_source).map(NameSource::word),
             )?,
             port,
             other_port,

@@ -99,14 +99,13 @@ impl Sweep {
             Phase::Rows(table, after) => self.remove(book, &mut marks, table, after),
         };
         book.dictionary().put_marks(marks);
-        match next? {
-            Some(phase) => self.phase = phase,
-            None => {
-                book.dictionary().end_marking();
-                return Ok(false);
-            }
+        let next = next?;
+        if let Some(phase) = next {
+            self.phase = phase;
+        } else {
+            book.dictionary().end_marking();
         }
-        Ok(true)
+        Ok(next.is_some())
     }
 
     fn remove(

@@ -38,6 +38,7 @@ impl Reload for Reloader {
             );
         }
         self.writer.change(settings);
+        info!(target: NOTES, "the configuration has been read again");
         Ok(Change {
             facts: vec![
                 Fact::Networks(config.networks(&self.networks)),
@@ -48,7 +49,6 @@ impl Reload for Reloader {
     }
 
     fn done(&mut self) {
-        info!(target: NOTES, "the configuration has been read again");
         service::ready();
     }
 }

@@ -85,11 +85,12 @@ impl Chosen {
 }
 
 impl Answer {
-    /// What there is to say of a window; without a begin: from the first run on.
+    /// What there is to say of a window; without a begin: from the first run on, without an end: until the
+    /// last record.
     fn new(
         question: &Question<'_>,
         since: Option<Timestamp>,
-        until: Timestamp,
+        until: Option<Timestamp>,
     ) -> anyhow::Result<Self> {
         if !question.networks.is_empty() {
             let why = "--internal-cidr, --external-cidr: the agent has judged addresses when it saw them: declare networks there";
@@ -98,10 +99,11 @@ impl Answer {
         let path = question.path.clone();
         let history = History::open(&path)?;
         let runs = history.runs()?;
-        let Some(first) = runs.first() else {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
             bail!("the history {} is empty", path.display());
         };
-        let since = since.unwrap_or(first.started()).min(until);
+        let until = until.unwrap_or(last.until());
+        let since = since.unwrap_or_else(|| first.started()).min(until);
         let span = Span { since, until };
         let selection = question.selection.resolve(&Surroundings {
             users: &history.accounts()?,

@@ -21,7 +21,7 @@ pub fn snapshot(
         since: at,
         until: at + SignedDuration::from_nanos(1),
     };
-    let mut answer = Answer::new(question, Some(moment.since), moment.until)?;
+    let mut answer = Answer::new(question, Some(moment.since), Some(moment.until))?;
     let mut out = Out::new(sink()?);
     answer.lacks_what_was_removed("connection")?;
     answer.say_what_is_uncovered();

@@ -19,7 +19,7 @@ use crate::store::row::{INFERRED, NOT_ACCEPTED, OLDER};
 
 /// The columns, in the order in which they are read.
 pub const COLUMNS: &str = "\
-c.id, c.run, c.opened_ns, c.cpu, c.first, c.newest, c.established, c.closed, c.event, c.last_event, c.protocol,
+c.id, c.run, c.opened_ns, c.cpu, c.first, c.newest, c.closed, c.event, c.last_event, c.protocol,
 c.family, c.direction, c.flags, c.state, c.outcome, c.error, c.local, c.local_port, c.remote, c.remote_port,
 c.remote_name, c.name_source, c.service, c.netns, c.sent, c.received, c.first_sent, c.first_received,
 c.packets_sent, c.packets_received, c.rtt_us, c.retransmits, c.latency_us, c.duration_us, c.attribution, c.owner,
@@ -33,7 +33,6 @@ pub struct Kept {
     id: Id,
     pub first: i64,
     pub newest: i64,
-    pub established: Option<i64>,
     pub closed: Option<i64>,
     event: i64,
     last_event: i64,
@@ -122,7 +121,6 @@ impl Kept {
             },
             first: cells.next()?,
             newest: cells.next()?,
-            established: cells.next()?,
             closed: cells.next()?,
             event: cells.next()?,
             last_event: cells.next()?,

@@ -142,6 +142,11 @@ impl Run {
         timestamp(self.started)
     }
 
+    /// The moment behind its last.
+    pub fn until(&self) -> Timestamp {
+        timestamp(self.until.saturating_add(1))
+    }
+
     /// Whether some of it lies between two times.
     pub fn overlaps(&self, span: Span) -> bool {
         self.started < nanoseconds(span.until) && self.until >= nanoseconds(span.since)
