@@ -19,7 +19,7 @@ pub fn hosts(
     hosts.begin();
     hosts.record(&Record::Start(Box::new(start.clone())));
     if is_summed {
-        sums(&mut answer, hosts)?;
+        sums(&mut answer, hosts);
     } else {
         details(&mut answer, hosts)?;
     }
@@ -43,18 +43,19 @@ fn details(answer: &mut Answer, hosts: &mut Hosts) -> anyhow::Result<()> {
             .collect();
         // What is asked for is a connection: one of its records says so for all.
         if told.iter().any(|record| chosen.keeps(record)) {
-            told.iter().for_each(|record| hosts.record(record));
+            for record in &told {
+                hosts.record(record);
+            }
         }
     })
 }
 
 /// By what was summed up of it.
-fn sums(answer: &mut Answer, hosts: &mut Hosts) -> anyhow::Result<()> {
+fn sums(answer: &mut Answer, hosts: &mut Hosts) {
     let host = answer.history.host().clone();
     for sum in std::mem::take(&mut answer.sums) {
         if answer.chosen.keeps_sum(&sum) {
             hosts.sum(&host, sum);
         }
     }
-    Ok(())
 }

@@ -89,7 +89,7 @@ impl Cells<'_, '_> {
         cell
     }
 
-    /// Two counts, where both are known. They were written as what SQLite has no larger numbers than.
+    /// Two counts, where both are known. Larger numbers than the file can have are the largest that it can.
     fn pair(&mut self) -> rusqlite::Result<Option<(u64, u64)>> {
         let (one, other): (Option<i64>, Option<i64>) = (self.next()?, self.next()?);
         Ok(one

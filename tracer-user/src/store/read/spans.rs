@@ -36,8 +36,9 @@ impl History {
                     && runs.last().is_some_and(|last| last.boot_id != run.boot_id)
                 {
                     // Nothing outlives its boot.
-                    told.iter_mut()
-                        .for_each(|record| record.state = Some("CLOSED".into()));
+                    for record in &mut told {
+                        record.state = Some("CLOSED".into());
+                    }
                 }
                 take(run, told);
             }

@@ -152,7 +152,7 @@ impl History {
     }
 }
 
-/// The columns that [`History::sum`] reads. Of what is said by the newest, SQLite takes the row with the
+/// The columns that [`History::sum`] reads. Of what is said by the newest, `max` takes the row with the
 /// maximum of `newest`.
 const SUMS: &str = "\
 SELECT party, protocol, direction, local, remote, port, other_port, netns, failed,
