@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::Known;
 use crate::{
     hosts::{Moment, Observation},
     protocol::Protocol,
@@ -80,10 +81,25 @@ impl Baseline {
         self.open.insert(seen.id.clone(), seen);
     }
 
+    /// Takes whom a host connected to.
+    pub fn know(&mut self, host: &Arc<str>, known: &Known) {
+        let (first, last) = self.extent.unwrap_or((known.first, known.last));
+        self.extent = Some((first.min(known.first), last.max(known.last)));
+        self.add(Destination {
+            host: host.clone(),
+            ip: known.ip,
+            port: known.port,
+            protocol: known.protocol,
+        });
+    }
+
     fn learn(&mut self, seen: &Observation) {
-        let Some(destination) = destination_of(seen) else {
-            return;
-        };
+        if let Some(destination) = destination_of(seen) {
+            self.add(destination);
+        }
+    }
+
+    fn add(&mut self, destination: Destination) {
         if self.known.len() < self.most || self.known.contains(&destination) {
             self.known.insert(destination);
         } else {

@@ -21,6 +21,8 @@ mod tables;
 mod tests;
 mod timeline;
 
+use std::{net::IpAddr, sync::Arc};
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -31,6 +33,7 @@ use self::{
 };
 use crate::{
     hosts::{Hosts, Observation, Run},
+    protocol::Protocol,
     record::Record,
     redact::Arguments,
 };
@@ -63,6 +66,21 @@ impl Span {
     fn has(&self, at: Timestamp) -> bool {
         !self.is_after(at) && !self.is_before(at)
     }
+}
+
+/// Whom a host connected to before the window.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port.
+    pub port: Option<u16>,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// When that began first.
+    pub first: Timestamp,
+    /// When it was told of last.
+    pub last: Timestamp,
 }
 
 /// What is said of a report beside what records tell.
@@ -226,6 +244,17 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         let is_whole = |run: &Run| run.lost().is_some_and(|lost| lost.is_empty());
         self.left_out() == 0 && self.hosts.runs().iter().all(is_whole)
+    }
+
+    /// The records that follow may be of several processes, of which each has found open what it had not
+    /// opened: as [`Hosts::boot`].
+    pub fn boot(&mut self, boot_id: &str) {
+        self.hosts.boot(boot_id);
+    }
+
+    /// This host connected to somebody before the window.
+    pub fn knew(&mut self, host: &Arc<str>, known: &Known) {
+        self.baseline.know(host, known);
     }
 
     /// The page. No more records are taken.

@@ -43,7 +43,7 @@ pub use self::{
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
-    window::{HistoryArgs, HistoryPlace, When, WindowArgs, not_of_a_history},
+    window::{HistoryArgs, HistoryPlace, When, Window, not_of_a_history},
 };
 
 /// The user asked for something that makes no sense: exit code 2.

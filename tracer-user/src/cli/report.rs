@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    NetworkArgs, SelectionArgs, Shown, VoiceArgs, WindowArgs, config::ConfigArgs, groups::heading,
+    HistoryArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs, config::ConfigArgs, groups::heading,
 };
 
 /// Flags of `report`.
@@ -17,9 +17,9 @@ pub struct ReportArgs {
     /// Which networks are internal.
     #[command(flatten)]
     pub networks: NetworkArgs,
-    /// Of when it is.
+    /// Of when it is: of a history, or of what is in the files.
     #[command(flatten)]
-    pub window: WindowArgs,
+    pub history: HistoryArgs,
     /// Arguments of processes: full, none, or redacted
     #[arg(
         long,
@@ -35,7 +35,7 @@ pub struct ReportArgs {
     /// From recordings and `-o json` of traces and snapshots, of one host or of several; - is stdin
     #[arg(
         long,
-        required = true,
+        conflicts_with = "history",
         value_name = "FILE",
         num_args = 1..,
         help_heading = heading::FILES

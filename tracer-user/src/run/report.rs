@@ -1,4 +1,4 @@
-//! `conntracer report`: one page of HTML of what files tell.
+//! `conntracer report`: one page of HTML of what a history or files tell.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
@@ -12,10 +12,11 @@ use tracer_core::{
 use super::{
     Ending,
     files::{Files, Taker},
+    history::{self, Question},
     live,
 };
 use crate::{
-    cli::{ReportArgs, UsageError},
+    cli::{Config, ReportArgs, UsageError},
     output::{file, stdout},
 };
 
@@ -28,23 +29,31 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Ending> {
     let span = span(args, &now)?;
     live::say_what_is_shown(&arguments);
     let mut report = Report::new(span, arguments);
-    let files = Files {
-        paths: &args.from,
-        selection: &args.selection,
-        networks: &args.networks,
-        discovery: Some(config.discovery()),
+    let ending = if args.from.is_empty() {
+        let question = Question {
+            path: args.history.place.path(&config),
+            selection: &args.selection,
+            networks: &args.networks,
+        };
+        history::report(&question, args.history.window.resolve(&now)?, &mut report)?
+    } else {
+        let files = Files {
+            paths: &args.from,
+            selection: &args.selection,
+            networks: &args.networks,
+            discovery: Some(config.discovery()),
+        };
+        files.read(&mut report)?
     };
-    let ending = files.read(&mut report)?;
     let ending = if report.is_complete() {
         ending
     } else {
         ending.worse(Ending::Incomplete)
     };
-    let sources = args.from.iter().map(|path| path.display().to_string());
     let page = report.page(&Cover {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made: now.timestamp(),
-        sources: sources.collect(),
+        sources: sources(args, &config),
         selection: args.selection.words(),
     });
     put(args, page.as_bytes())?;
@@ -66,16 +75,26 @@ fn check_output(args: &ReportArgs) -> anyhow::Result<()> {
     }
 }
 
+/// What was read.
+fn sources(args: &ReportArgs, config: &Config) -> Vec<String> {
+    if args.from.is_empty() {
+        let history = args.history.place.path(config);
+        return vec![format!("the history {}", history.display())];
+    }
+    let files = args.from.iter();
+    files.map(|path| path.display().to_string()).collect()
+}
+
 /// The window that was asked for; what was not asked for has no end in time.
 fn span(args: &ReportArgs, now: &Zoned) -> Result<Span, UsageError> {
-    if !args.window.is_given() {
+    if !args.history.window.is_given() {
         return Ok(Span::default());
     }
-    let window = args.window.resolve(now)?;
+    let window = args.history.window.resolve(now)?;
     Ok(Span {
         since: window.since,
         // Clocks of other hosts may be ahead of this one's.
-        until: window.until.filter(|_| args.window.until.is_some()),
+        until: window.until.filter(|_| args.history.window.until.is_some()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What a history answers: the commands that look at now, looking at then.
 
 mod hosts;
+mod report;
 mod snapshot;
 mod stream;
 
@@ -22,6 +23,7 @@ use tracing::error;
 
 pub use self::{
     hosts::hosts,
+    report::report,
     snapshot::snapshot,
     stream::{Wanted, stream},
 };

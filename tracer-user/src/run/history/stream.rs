@@ -44,34 +44,51 @@ pub fn stream<'a>(
     answer.say_what_is_uncovered();
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;
-    // What was open then comes first, as what is open now does where one begins to look.
-    if window.since.is_some() && wanted.kinds.connections {
-        for record in answer.history.open_before(&answer.runs, answer.span)? {
-            let record = Record::Connection(Box::new(record));
-            if answer.chosen.keeps(&record) {
-                out.write(record)?;
-            }
-        }
-    }
-    let chosen = &mut answer.chosen;
     let mut left = wanted.count;
-    answer
-        .history
-        .stream(answer.span, wanted.kinds, &mut |record| {
-            if chosen.keeps(&record) {
-                let is_of_connection = matches!(record, Record::Connection(_));
-                out.write(record)?;
-                left = left.map(|left| left.saturating_sub(u64::from(is_of_connection)));
-            }
+    records(
+        &mut answer,
+        window.since.is_some(),
+        wanted.kinds,
+        &mut |record| {
+            let is_of_connection = matches!(record, Record::Connection(_));
+            out.write(record)?;
+            left = left.map(|left| left.saturating_sub(u64::from(is_of_connection)));
             Ok(if out.is_closed || left == Some(0) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             })
-        })?;
+        },
+    )?;
     out.write(Record::Stop(Box::new(answer.stop(&start)?)))?;
     out.end()?;
     Ok(answer.ending())
+}
+
+/// Hands over the records that were asked for, until nobody wants more.
+pub fn records(
+    answer: &mut Answer,
+    has_begin: bool,
+    kinds: Kinds,
+    take: &mut dyn FnMut(Record) -> anyhow::Result<ControlFlow<()>>,
+) -> anyhow::Result<()> {
+    let chosen = &mut answer.chosen;
+    // What was open then comes first, as what is open now does where one begins to look.
+    if has_begin && kinds.connections {
+        for record in answer.history.open_before(&answer.runs, answer.span)? {
+            let record = Record::Connection(Box::new(record));
+            if chosen.keeps(&record) && take(record)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+    answer.history.stream(answer.span, kinds, &mut |record| {
+        if chosen.keeps(&record) {
+            take(record)
+        } else {
+            Ok(ControlFlow::Continue(()))
+        }
+    })
 }
 
 /// Where records go, numbered.

@@ -8,6 +8,7 @@ use tracer_core::{
     outcome::Outcome,
     protocol::Protocol,
     record::{Bytes, Direction},
+    report::Known,
 };
 
 use super::{History, kept::count, nanoseconds, timestamp};
@@ -66,6 +67,24 @@ impl History {
             until: second(until),
         };
         Ok((became, sums))
+    }
+
+    /// Whom this host connected to before a time, by the sums of whole minutes.
+    pub fn known_before(&self, time: Timestamp) -> anyhow::Result<Vec<Known>> {
+        let mut select = self.db.prepare_cached(KNOWN)?;
+        let mut rows = select.query([nanoseconds(time)])?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (ip, _) = self.names.borrow_mut().address(&self.db, row.get(0)?)?;
+            known.push(Known {
+                ip,
+                port: u16::try_from(row.get::<_, i64>(1)?).ok(),
+                protocol: Protocol::of_number(row.get(2)?).unwrap_or(Protocol::Tcp),
+                first: timestamp(row.get(3)?),
+                last: timestamp(row.get(4)?),
+            });
+        }
+        Ok(known)
     }
 
     /// The shortest buckets that are kept of a time.
@@ -175,6 +194,13 @@ JOIN run r ON r.id = c.run
 LEFT JOIN owner o ON o.id = c.owner
 WHERE c.direction <> 3 AND (c.closed IS NOT NULL OR r.id = (SELECT id FROM run ORDER BY started DESC, id DESC LIMIT 1))
 GROUP BY o.party, c.protocol, c.direction, c.local, c.remote, 6, 7, c.netns";
+
+/// Destinations of connections that began before a time. Days are kept longest; of the day in which the
+/// time lies, a sum says no more than when the first of it was.
+const KNOWN: &str = "\
+SELECT remote, port, protocol, min(first), max(min(newest, ?1)) FROM rollup
+WHERE level = 86400 AND direction = 1 AND remote > 0 AND first < ?1
+GROUP BY remote, port, protocol";
 
 /// A time in the longest buckets that there are in it.
 fn pieces(since: i64, until: i64) -> Vec<Piece> {
