@@ -153,10 +153,10 @@ fn length(text: &str) -> Option<SignedDuration> {
         let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
         Some(SignedDuration::from_hours(i64::from(number) * hours))
     };
+    // 16:34:46 is a time of day, though a length can be written so, too.
     let of_hours = || {
-        text.parse()
-            .ok()
-            .filter(|length: &SignedDuration| !length.is_negative())
+        let length: Option<SignedDuration> = text.parse().ok();
+        length.filter(|length| !length.is_negative() && !text.contains(':'))
     };
     of_days('d', 24)
         .or_else(|| of_days('w', 24 * 7))
@@ -207,6 +207,7 @@ mod tests {
             ("2026-11-20T03:10:05", "2026-11-20T02:10:05Z"),
             ("2026-11-20", "2026-11-19T23:00:00Z"),
             ("03:10", "2026-11-22T02:10:00Z"),
+            ("03:10:05", "2026-11-22T02:10:05Z"),
             ("2h", "2026-11-22T12:30:00Z"),
             ("2h ago", "2026-11-22T12:30:00Z"),
             ("90m", "2026-11-22T13:00:00Z"),
