@@ -6,7 +6,7 @@
   const SHOWN = 50;
   const PRINTED = 1000;
   const LEVELS = ["info", "low", "medium", "high"];
-  const WIDE = 28;
+  const WIDE = 36;
 
   const apart = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 
@@ -74,7 +74,7 @@
     return made;
   };
 
-  const classOf = (kind) => (kind === "count" || kind === "bytes" ? "number" : kind);
+  const classOf = ({ kind, aside }) => (kind === "count" || kind === "bytes" ? "number" : kind) + (aside ? " aside" : "");
 
   const start = (table) => {
     const root = document.getElementById(table.id);
@@ -97,7 +97,7 @@
 
     const cellOf = (column, cell) => {
       const text = shown(column.kind, cell);
-      const made = element("td", classOf(column.kind), text);
+      const made = element("td", classOf(column), text);
       if (column.kind === "text" && text.length > WIDE) made.classList.add("wide");
       if (column.kind === "level" && LEVELS.includes(text)) made.classList.add(text);
       return made;

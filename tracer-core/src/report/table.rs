@@ -13,7 +13,18 @@ use crate::{discovery::Severity, format::quantity::size, text::printable};
 const ROWS_WITHOUT_SCRIPT: usize = 50;
 
 /// Characters of a text that stand in one line; longer ones get room for several.
-const WIDE: usize = 28;
+const WIDE: usize = 36;
+
+/// Columns that there is no room for on paper.
+const NOT_ON_PAPER: [&str; 7] = [
+    "State",
+    "Since opened",
+    "Login",
+    "Executable",
+    "Served by",
+    "Namespace",
+    "Initiator",
+];
 
 /// What is in a column, which says how it is shown and sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -115,6 +126,29 @@ pub struct Column {
     pub title: &'static str,
     /// What is in it.
     pub kind: Kind,
+    /// There is no room for it on paper.
+    pub aside: bool,
+}
+
+impl Column {
+    /// The class of what is in it.
+    fn class(self) -> String {
+        let aside = if self.aside { " aside" } else { "" };
+        format!("{}{aside}", self.kind.class())
+    }
+
+    /// A cell as the script makes it, too.
+    fn html(self, cell: Cell, texts: &Texts, out: &mut String) {
+        let shown = html::text(&self.kind.shown(cell, texts));
+        let level = Severity::ALL.into_iter().find(|one| one.word() == shown);
+        let more = match (self.kind, level) {
+            (Kind::Text, _) if shown.chars().count() > WIDE => " wide".to_owned(),
+            (Kind::Level, Some(level)) => format!(" {}", level.word()),
+            _ => String::new(),
+        };
+        let class = self.class();
+        let _ = write!(out, "<td class=\"{class}{more}\">{shown}</td>");
+    }
 }
 
 /// A table, sorted already.
@@ -144,7 +178,11 @@ impl Table {
         sorted: (&str, bool),
     ) -> Self {
         let place = columns.iter().position(|(title, _)| *title == sorted.0);
-        let column = |(title, kind): &(&'static str, Kind)| Column { title, kind: *kind };
+        let column = |(title, kind): &(&'static str, Kind)| Column {
+            title,
+            kind: *kind,
+            aside: NOT_ON_PAPER.contains(title),
+        };
         Self {
             id,
             caption,
@@ -191,7 +229,7 @@ impl Table {
             let _ = write!(
                 out,
                 "<th scope=\"col\" class=\"{}\"{sorted}>{}</th>",
-                column.kind.class(),
+                column.class(),
                 column.title
             );
         }
@@ -199,11 +237,20 @@ impl Table {
         for row in self.rows.iter().take(ROWS_WITHOUT_SCRIPT) {
             out.push_str("<tr>");
             for (column, cell) in self.columns.iter().zip(row) {
-                column.kind.html(*cell, texts, out);
+                column.html(*cell, texts, out);
             }
             out.push_str("</tr>");
         }
         out.push_str("</tbody></table></div>");
+        let aside = self.columns.iter().filter(|column| column.aside);
+        let aside: Vec<&str> = aside.map(|column| column.title).collect();
+        if !aside.is_empty() {
+            let _ = write!(
+                out,
+                "<p class=\"paper\">On paper without: {}.</p>",
+                aside.join(", ")
+            );
+        }
         if count > ROWS_WITHOUT_SCRIPT {
             let _ = write!(
                 out,
@@ -225,22 +272,6 @@ impl Kind {
             Self::Time => "time",
             Self::Level => "level",
         }
-    }
-
-    /// A cell as the script makes it, too.
-    fn html(self, cell: Cell, texts: &Texts, out: &mut String) {
-        let shown = html::text(&self.shown(cell, texts));
-        let more = match self {
-            Self::Text if shown.chars().count() > WIDE => " wide",
-            Self::Level => Severity::ALL
-                .into_iter()
-                .find(|severity| severity.word() == shown)
-                .map_or("", Severity::word),
-            _ => "",
-        };
-        let class = self.class();
-        let space = if self == Self::Level { " " } else { "" };
-        let _ = write!(out, "<td class=\"{class}{space}{more}\">{shown}</td>");
     }
 
     /// What a cell shows. The script says the same.
