@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Report(args)) => run::report::run(args),
         Some(Command::Discovery(args)) => run::discovery::run(args),
         Some(Command::Export(args)) => run::export::run(args),
+        Some(Command::History(args)) => run::history::command(args),
         Some(Command::Agent(args)) => run::agent::run(args),
         Some(Command::Doctor(args)) => run::doctor::run(args),
         Some(Command::Completions(args)) => run::generate::completions(args),

@@ -3,15 +3,11 @@
 use clap::Args;
 
 use super::{
-    Config, DetailArgs, HistoryPlace, LiveArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs,
-    WatchArgs,
+    Config, DetailArgs, HistoryPlace, LiveArgs, NetworkArgs, SelectionArgs, VoiceArgs, WatchArgs,
     groups::heading,
     values::{Duration, Size},
 };
-use crate::store::{Keep, Settings};
-
-/// How large it may become.
-const MAX_SIZE: Size = Size(2 << 30);
+use crate::store::Settings;
 
 /// Flags of `agent`.
 #[derive(Debug, Args)]
@@ -72,18 +68,6 @@ impl KeepArgs {
     /// # Errors
     /// If no expression can be made of the names of secrets.
     pub fn settings(&self, config: &Config) -> anyhow::Result<Settings> {
-        let table = &config.history;
-        let days = |given: Option<Duration>, days: u64| {
-            given.map_or(std::time::Duration::from_hours(24 * days), Into::into)
-        };
-        let keep = Keep {
-            details: days(self.keep.or(table.keep), 14),
-            minutes: days(table.keep_minutes, 30),
-            hours: days(table.keep_hours, 180),
-            days: days(table.keep_days, 730),
-            bytes: self.max_size.or(table.max_size).unwrap_or(MAX_SIZE).0,
-        };
-        let arguments = table.args.unwrap_or(Shown::Redacted).arguments(config)?;
-        Ok(Settings { keep, arguments })
+        config.history_settings(self.keep, self.max_size)
     }
 }

@@ -24,6 +24,10 @@ use super::{
     groups::heading,
     values::{Duration, Size},
 };
+use crate::store::{Keep, Settings};
+
+/// How large a history may become.
+const MAX_SIZE: Size = Size(2 << 30);
 
 /// Read if it exists and no other is named.
 const DEFAULT: &str = "/etc/conntracer/config.toml";
@@ -129,6 +133,30 @@ impl Config {
         let table = &self.redaction;
         Redactor::new(&table.names, table.patterns.clone())
             .context("in the configuration, [redaction] names")
+    }
+
+    /// What is kept of a history, and for how long; flags win.
+    ///
+    /// # Errors
+    /// If no expression can be made of the names of secrets.
+    pub fn history_settings(
+        &self,
+        keep: Option<Duration>,
+        max_size: Option<Size>,
+    ) -> anyhow::Result<Settings> {
+        let table = &self.history;
+        let days = |given: Option<Duration>, days: u64| {
+            given.map_or(std::time::Duration::from_hours(24 * days), Into::into)
+        };
+        let keep = Keep {
+            details: days(keep.or(table.keep), 14),
+            minutes: days(table.keep_minutes, 30),
+            hours: days(table.keep_hours, 180),
+            days: days(table.keep_days, 730),
+            bytes: max_size.or(table.max_size).unwrap_or(MAX_SIZE).0,
+        };
+        let arguments = table.args.unwrap_or(Shown::Redacted).arguments(self)?;
+        Ok(Settings { keep, arguments })
     }
 
     /// Where a history is kept.

@@ -235,3 +235,58 @@ Examples:
   To install the page of a command:
     conntracer man hosts > /usr/local/share/man/man1/conntracer-hosts.1",
 };
+
+/// `conntracer history info`
+pub const HISTORY_INFO: Examples = Examples {
+    short: "Example: conntracer history info",
+    long: "\
+Examples:
+  How far back it goes, and when nothing was recorded:
+    conntracer history info
+  The same of a copy, for a program:
+    conntracer history info --history copy.db -o json
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage.",
+};
+
+/// `conntracer history prune`
+pub const HISTORY_PRUNE: Examples = Examples {
+    short: "Example: conntracer history prune --keep 7d",
+    long: "\
+An agent does so by itself, by its configuration; while one writes to the history, this is refused.
+
+Examples:
+  Only a week of details, for the file is to be handed over:
+    conntracer history prune --keep 7d --history copy.db
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage.",
+};
+
+/// `conntracer history export`
+pub const HISTORY_EXPORT: Examples = Examples {
+    short: "Example: conntracer history export --output-file case.db",
+    long: "\
+The copy is whole in itself, whatever the agent writes meanwhile. For records as JSON there is
+trace --since … -o json.
+
+Examples:
+  A copy to take along:
+    conntracer history export --output-file case.db
+  And to ask it elsewhere, without root:
+    conntracer hosts --external --history case.db
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage.",
+};
+
+/// `conntracer history verify`
+pub const HISTORY_VERIFY: Examples = Examples {
+    short: "Example: conntracer history verify",
+    long: "\
+It reads all of the file. Sums are compared as long as nothing was removed.
+
+Examples:
+  Whether what was copied is what was there:
+    conntracer history verify --history case.db
+
+Exit codes: 0 it is whole, 1 it is not or cannot be read, 2 wrong usage.",
+};

@@ -12,6 +12,7 @@ mod export;
 mod format;
 mod generate;
 mod groups;
+mod history;
 mod hosts;
 mod output;
 mod replay;
@@ -34,6 +35,10 @@ pub use self::{
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
     generate::{CompletionsArgs, ManArgs},
     groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},
+    history::{
+        ExportHistoryArgs, HistoryCommand, HistoryCommandArgs, InfoArgs, InfoFormat, PruneArgs,
+        VerifyArgs, WhichArgs,
+    },
     hosts::HostsArgs,
     output::{Colour, OutputArgs, OutputFormat, TableArgs, ToneArgs, VoiceArgs},
     replay::ReplayArgs,
@@ -105,6 +110,8 @@ pub enum Command {
     /// A live table of connections or hosts on the whole terminal: sort, filter, open a row
     #[command(after_help = examples::TOP.short, after_long_help = examples::TOP.long)]
     Top(Box<TopArgs>),
+    /// Look after a history: what it has, whether it is whole, a copy of it
+    History(HistoryCommandArgs),
     /// Keep every connection of this host in a history that can be asked later
     #[command(after_help = examples::AGENT.short, after_long_help = examples::AGENT.long)]
     Agent(Box<AgentArgs>),
@@ -139,6 +146,7 @@ impl Cli {
             Some(Command::Report(args)) => Some(&args.voice),
             Some(Command::Export(args)) => Some(args.voice()),
             Some(Command::Agent(args)) => Some(&args.voice),
+            Some(Command::History(args)) => Some(args.voice()),
             Some(_) => None,
         }
     }

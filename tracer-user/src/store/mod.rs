@@ -18,7 +18,7 @@ mod write;
 pub use self::{
     book::Book,
     queue::Settings,
-    retention::Keep,
+    retention::{Keep, prune},
     write::{Handle, Progress, Writer},
 };
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection as Database, OptionalExtension as _, TransactionBehavior};
 use tracing::warn;
 
-use super::{book::Book, sweep::Sweep};
+use super::{book::Book, sweep::Sweep, write::now};
 use crate::{host::clock::boot_ns, run::NOTES};
 
 /// So often it is looked what is too old.
@@ -231,6 +231,24 @@ impl Retention {
         }
         Ok(is_more)
     }
+}
+
+/// Removes all that is too old or too much, at once: the clock is believed, for somebody asks for it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn prune(book: &mut Book, keep: Keep) -> rusqlite::Result<()> {
+    let now = now();
+    for (what, age) in keep.ages() {
+        let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        while remove(book, what, now.saturating_sub(age))? {}
+    }
+    while used(book.db())? > keep.room() && Retention::shrink(book, now)? {}
+    let mut sweep = Sweep::begin(book)?;
+    while sweep.step(book)? {}
+    while give_back(book.db())? {}
+    book.db()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 fn nanoseconds(time: Duration) -> u64 {

@@ -140,7 +140,7 @@ impl Drop for Writer {
 }
 
 /// The wall clock, in nanoseconds since 1970.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or_default()
 }
 

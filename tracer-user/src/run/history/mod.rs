@@ -1,5 +1,6 @@
 //! What a history answers: the commands that look at now, looking at then.
 
+mod command;
 mod hosts;
 mod report;
 mod snapshot;
@@ -22,6 +23,7 @@ use tracer_core::{
 use tracing::error;
 
 pub use self::{
+    command::command,
     hosts::hosts,
     report::report,
     snapshot::snapshot,

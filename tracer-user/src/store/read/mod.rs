@@ -1,6 +1,7 @@
 //! Reading a history: what happened in a window of time, as the records that told of it.
 
 mod coverage;
+mod info;
 mod kept;
 mod names;
 mod pick;
@@ -20,7 +21,7 @@ use rusqlite::{Connection as Database, OpenFlags, OptionalExtension as _};
 use tracer_core::{fact::Account, history::Span, record::Start};
 
 use self::names::Names;
-pub use self::{pick::Table, stream::Kinds};
+pub use self::{info::Info, pick::Table, stream::Kinds};
 use super::schema::{APPLICATION, STEPS};
 
 /// A history that is read. All answers are of the moment at which it was opened, whatever is written
