@@ -6,6 +6,7 @@
     reason = "a test may wait for a record and not look at it"
 )]
 
+pub mod agent;
 pub mod bpf;
 pub mod browser;
 pub mod btf;

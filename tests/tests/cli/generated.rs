@@ -9,12 +9,14 @@ use tracer_tests::{conntracer, scratch::Scratch};
 
 use crate::program::{run, text};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "trace",
     "replay",
     "snapshot",
     "hosts",
     "report",
+    "agent",
+    "history",
     "export",
     "doctor",
     "completions",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Clock;
 
@@ -23,13 +23,20 @@ pub struct Run {
 /// When a time is not covered, or not all of it, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uncovered {
-    /// From when: RFC 3339, UTC.
+    /// From when: RFC 3339, UTC, nanoseconds.
+    #[serde(serialize_with = "nanoseconds")]
     pub since: Timestamp,
     /// Until when.
+    #[serde(serialize_with = "nanoseconds")]
     pub until: Timestamp,
     /// Why.
     #[serde(flatten)]
     pub why: Why,
+}
+
+/// As every time of a record.
+fn nanoseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.9}"))
 }
 
 /// Why a time is not covered.

@@ -28,6 +28,8 @@ Examples:
     conntracer --external --not-process sshd
   Attempts that fail, for half a minute, as JSON:
     conntracer trace --event failed --duration 30s -o json
+  What happened in the last two hours, from the history that an agent keeps:
+    conntracer trace --since 2h --external
   Record everything without leaving a file here:
     ssh host conntracer --record - > case.rec
 
@@ -62,6 +64,8 @@ Examples:
     conntracer snapshot --direction listening
   What is hidden from ss or netstat:
     conntracer snapshot --cross-check
+  What was open at ten past three, by the history that an agent keeps:
+    conntracer snapshot --at 03:10
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost, 4 sockets are hidden."
     ),
@@ -79,6 +83,8 @@ Examples:
     conntracer hosts --port 443 --duration 30s
   The same of a small fleet, from files:
     conntracer hosts --from web1.rec db1.json --external --sort last-seen
+  Of the last month, from the history that an agent keeps:
+    conntracer hosts --external --since 30d
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
     ),
@@ -95,6 +101,8 @@ pub const REPORT: Examples = Examples {
 Examples:
   What a recording tells:
     conntracer report --from case.rec --output-file report.html
+  What happened yesterday, by the history that an agent keeps:
+    conntracer report --since yesterday --until today --output-file report.html
   Two hosts, in the two hours that matter, by what they did before:
     conntracer report --from web1.rec db1.json --since 2026-11-20T03:00Z --until 2026-11-20T05:00Z \
 --output-file report.html
@@ -234,6 +242,20 @@ Examples:
     conntracer man | man -l -
   To install the page of a command:
     conntracer man hosts > /usr/local/share/man/man1/conntracer-hosts.1",
+};
+
+/// `conntracer history`
+pub const HISTORY: Examples = Examples {
+    short: "Example: conntracer history info",
+    long: "\
+What it says of connections, trace, hosts, discovery, snapshot and report answer: with --since,
+--until or --at. docs/history.md has more.
+
+Examples:
+  How far back it goes, and when nothing was recorded:
+    conntracer history info
+  A copy to take along:
+    conntracer history export --output-file case.db",
 };
 
 /// `conntracer history info`

@@ -111,6 +111,7 @@ pub enum Command {
     #[command(after_help = examples::TOP.short, after_long_help = examples::TOP.long)]
     Top(Box<TopArgs>),
     /// Look after a history: what it has, whether it is whole, a copy of it
+    #[command(after_help = examples::HISTORY.short, after_long_help = examples::HISTORY.long)]
     History(HistoryCommandArgs),
     /// Keep every connection of this host in a history that can be asked later
     #[command(after_help = examples::AGENT.short, after_long_help = examples::AGENT.long)]

@@ -131,7 +131,9 @@ fn export(args: &ExportHistoryArgs) -> anyhow::Result<Ending> {
 
 fn verify(args: &VerifyArgs) -> anyhow::Result<Ending> {
     let path = path_of(&args.which)?;
-    let wrong = History::open(&path)?.verify()?;
+    let wrong = History::open(&path)?
+        .verify()
+        .with_context(|| format!("{} cannot be read", path.display()))?;
     for sentence in &wrong {
         error!("{}: {}", path.display(), printable(sentence));
     }

@@ -84,7 +84,7 @@ fn known(run: &Run) -> history::Run {
     history::Run {
         boot_id: run.boot_id.clone(),
         started: timestamp(run.started),
-        until: timestamp(run.until),
+        until: run.until(),
         has_stopped: run.has_stopped,
     }
 }

@@ -251,8 +251,11 @@ impl History {
     ) -> anyhow::Result<Connection> {
         let mut record = self.record(kept, Event::Existing, time)?;
         record.open_before = true;
-        record.bytes = bytes;
-        if time >= kept.newest || kept.direction == Some(Direction::Listening) {
+        let is_listener = kept.direction == Some(Direction::Listening);
+        record.bytes = bytes.filter(|_| !is_listener);
+        if is_listener {
+            record.state = self.state_after(kept, Event::Listen)?;
+        } else if time >= kept.newest {
             record.state = self.state(kept)?;
         }
         if let Some(ancestry) = kept.ancestry {
