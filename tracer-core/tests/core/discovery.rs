@@ -169,7 +169,8 @@ impl Story {
         let findings = self.records.iter().filter_map(|record| match record {
             Record::Discovery(finding) => {
                 let written = line(record);
-                assert_eq!(line(&Record::read(&written).unwrap()), written);
+                let read = Record::read(&written);
+                assert!(read.is_ok_and(|read| line(&read) == written), "{written}");
                 Some(&**finding)
             }
             _ => None,

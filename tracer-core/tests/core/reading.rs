@@ -19,7 +19,7 @@ pub fn line(record: &Record) -> String {
     });
     let mut out = Vec::new();
     Json.write(record, &clock, &mut out);
-    String::from_utf8(out).unwrap()
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[test]
