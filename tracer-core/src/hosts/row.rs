@@ -372,7 +372,8 @@ impl Counted {
                 self.open += sum.open;
             }
         }
-        add(&mut self.bytes, Some(sum.bytes), sum.is_outbound());
+        let bytes = Some(sum.bytes).filter(|_| sum.failed.is_none());
+        add(&mut self.bytes, bytes, sum.is_outbound());
         self.first = Some(self.first.map_or(sum.first, |known| known.min(sum.first)));
         self.last = Some(self.last.map_or(sum.last, |known| known.max(sum.last)));
         self.open_before |= sum.open_before;

@@ -300,6 +300,19 @@ Examples:
 Exit codes: 0 done, 1 it failed, 2 wrong usage.",
 };
 
+/// `conntracer history import`
+pub const HISTORY_IMPORT: Examples = Examples {
+    short: "Example: conntracer history import --from case.rec --history case.db",
+    long: "\
+Findings come of recordings that were made with --discovery. A file that is imported again is there twice.
+
+Examples:
+  A history of what was recorded, to be asked many times:
+    conntracer history import --from monday.rec tuesday.rec --history case.db
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 what was read is not complete.",
+};
+
 /// `conntracer history verify`
 pub const HISTORY_VERIFY: Examples = Examples {
     short: "Example: conntracer history verify",

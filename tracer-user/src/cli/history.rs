@@ -41,6 +41,12 @@ pub enum HistoryCommand {
         after_long_help = examples::HISTORY_EXPORT.long
     )]
     Export(ExportHistoryArgs),
+    /// Add what recordings and `-o json` of one host tell, in the order of time; no agent may be writing to it
+    #[command(
+        after_help = examples::HISTORY_IMPORT.short,
+        after_long_help = examples::HISTORY_IMPORT.long
+    )]
+    Import(ImportArgs),
     /// Whether the file is whole, and its sums are those of its connections
     #[command(
         after_help = examples::HISTORY_VERIFY.short,
@@ -111,6 +117,17 @@ pub struct ExportHistoryArgs {
     pub force: bool,
 }
 
+/// Flags of `history import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Which one; it is made if there is none.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Recordings, and what was written with `-o json`; - is stdin
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true, help_heading = heading::FILES)]
+    pub from: Vec<PathBuf>,
+}
+
 /// Flags of `history verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
@@ -126,6 +143,7 @@ impl HistoryCommandArgs {
             HistoryCommand::Info(args) => &args.which,
             HistoryCommand::Prune(args) => &args.which,
             HistoryCommand::Export(args) => &args.which,
+            HistoryCommand::Import(args) => &args.which,
             HistoryCommand::Verify(args) => &args.which,
         };
         &which.voice

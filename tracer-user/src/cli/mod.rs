@@ -36,8 +36,8 @@ pub use self::{
     generate::{CompletionsArgs, ManArgs},
     groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},
     history::{
-        ExportHistoryArgs, HistoryCommand, HistoryCommandArgs, InfoArgs, InfoFormat, PruneArgs,
-        VerifyArgs, WhichArgs,
+        ExportHistoryArgs, HistoryCommand, HistoryCommandArgs, ImportArgs, InfoArgs, InfoFormat,
+        PruneArgs, VerifyArgs, WhichArgs,
     },
     hosts::HostsArgs,
     output::{Colour, OutputArgs, OutputFormat, TableArgs, ToneArgs, VoiceArgs},

@@ -166,6 +166,12 @@ impl SelectionArgs {
         Ok(found)
     }
 
+    /// Whether it names accounts of the traced host.
+    pub fn names_accounts(&self) -> bool {
+        let mut given = self.given.iter();
+        given.any(|given| matches!(given.name, "user" | "login"))
+    }
+
     /// Whether findings of discovery are asked for by name.
     pub fn wants_findings(&self) -> bool {
         let word = Event::Discovery.word();

@@ -19,6 +19,7 @@ pub use self::{
     book::Book,
     queue::Settings,
     retention::{Keep, prune},
+    row::nanoseconds,
     write::{Handle, Progress, Writer},
 };
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
 mod discovery;
+mod history;
 
 use std::{
     process::Command,
@@ -40,6 +41,9 @@ struct Args {
     /// Only what it costs to tell who looks at connections
     #[arg(long)]
     discovery: bool,
+    /// Only how fast a history of so many made-up connections answers, and is written
+    #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "10000000")]
+    history: Option<u64>,
 }
 
 /// What is measured.
@@ -61,6 +65,9 @@ const SETTINGS: [(Setting, &str); 3] = [
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(connections) = args.history {
+        return history::report(connections, args.rounds);
+    }
     let netns = Netns::new();
     if args.discovery {
         return discovery::report(&args, &netns);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use tracer_core::{history::Span, text::printable};
 use tracing::{error, info};
 
-use super::here;
+use super::{here, import::import};
 use crate::{
     cli::{
         ExportHistoryArgs, HistoryCommand, HistoryCommandArgs, InfoArgs, InfoFormat, PruneArgs,
@@ -26,6 +26,7 @@ pub fn command(args: &HistoryCommandArgs) -> anyhow::Result<Ending> {
         HistoryCommand::Info(args) => info(args),
         HistoryCommand::Prune(args) => prune_one(args),
         HistoryCommand::Export(args) => export(args),
+        HistoryCommand::Import(args) => import(args),
         HistoryCommand::Verify(args) => verify(args),
     }
 }

@@ -2,6 +2,7 @@
 
 mod command;
 mod hosts;
+mod import;
 mod report;
 mod snapshot;
 mod stream;
@@ -109,8 +110,14 @@ impl Answer {
         let until = until.unwrap_or(last.until());
         let since = since.unwrap_or_else(|| first.started()).min(until);
         let span = Span { since, until };
+        // All owners are looked at for them.
+        let users = if question.selection.names_accounts() {
+            history.accounts()?
+        } else {
+            Vec::new()
+        };
         let selection = question.selection.resolve(&Surroundings {
-            users: &history.accounts()?,
+            users: &users,
             is_live: false,
             may_have_more_users: false,
         })?;

@@ -18,7 +18,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use rusqlite::{Connection as Database, OpenFlags, OptionalExtension as _};
-use tracer_core::{fact::Account, history::Span, record::Start};
+use tracer_core::{
+    fact::Account,
+    history::{PATIENCE, Span},
+    record::Start,
+};
 
 use self::names::Names;
 pub use self::{info::Info, pick::Table, stream::Kinds};
@@ -146,6 +150,16 @@ impl Run {
     /// The moment behind its last.
     pub fn until(&self) -> Timestamp {
         timestamp(self.until.saturating_add(1))
+    }
+
+    /// Whether it was there at a time after its begin, or is heard of so often that it must have been.
+    fn was_there(&self, time: i64) -> bool {
+        let patience = if self.has_stopped {
+            0
+        } else {
+            i64::try_from(PATIENCE.as_nanos()).unwrap_or(0)
+        };
+        self.until.saturating_add(patience) >= time
     }
 
     /// Whether some of it lies between two times.

@@ -1,14 +1,13 @@
 //! Connections of a window, each with what it was at its begin and at its end.
 
 use jiff::Timestamp;
-use rusqlite::named_params;
 use tracer_core::{
     history::Span,
     record::{Bytes, Connection},
 };
 
 use super::{
-    History, Run,
+    History, Run, Table,
     kept::{COLUMNS, Kept, count},
     nanoseconds,
 };
@@ -48,16 +47,11 @@ impl History {
 
     /// What was open at a moment, as it would have been found then.
     fn at(&self, runs: &[Run], time: i64) -> anyhow::Result<Vec<Connection>> {
-        let moment = Span {
-            since: super::timestamp(time),
-            until: super::timestamp(time.saturating_add(1)),
-        };
         let mut found = Vec::new();
-        for kept in self.overlapping(moment)? {
+        for kept in self.open_before_time(time.saturating_add(1))? {
             let is_there =
-                |run: &&Run| run.id == kept.run && run.started <= time && run.until >= time;
-            let is_open = kept.closed.is_none_or(|closed| closed > time);
-            if is_open && runs.iter().any(|run| is_there(&run)) {
+                |run: &&Run| run.id == kept.run && run.started <= time && run.was_there(time);
+            if runs.iter().any(|run| is_there(&run)) {
                 let bytes = self.moved_before(&kept, time.saturating_add(1))?;
                 found.push(self.found(&kept, time, bytes)?);
             }
@@ -116,19 +110,41 @@ impl History {
 
     /// Those that were open in a window.
     fn overlapping(&self, span: Span) -> anyhow::Result<Vec<Kept>> {
-        let table = self.table.get().name();
-        let mut select = self.db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM {table} c WHERE c.first >= :since AND c.first < :until
-             UNION ALL
-             SELECT {COLUMNS} FROM {table} c WHERE c.closed >= :since AND c.first < :since
-             UNION ALL
-             SELECT {COLUMNS} FROM {table} c WHERE c.closed IS NULL AND c.first < :since"
-        ))?;
-        let window = named_params! {
-            ":since": nanoseconds(span.since),
-            ":until": nanoseconds(span.until),
-        };
-        let kept = select.query_map(window, Kept::read)?;
+        let table = self.table.get();
+        let begun = format!(
+            "SELECT {COLUMNS} FROM {} c WHERE c.first >= ?1 AND c.first < ?2",
+            table.name()
+        );
+        let mut found =
+            self.kept_by(&begun, &[nanoseconds(span.since), nanoseconds(span.until)])?;
+        found.extend(self.open_before_time(nanoseconds(span.since))?);
+        Ok(found)
+    }
+
+    /// Those that began before a time and were not over then.
+    fn open_before_time(&self, time: i64) -> anyhow::Result<Vec<Kept>> {
+        let sql = open_at(self.table.get(), COLUMNS);
+        self.kept_by(&sql, &[time])
+    }
+
+    fn kept_by(&self, sql: &str, values: &[i64]) -> anyhow::Result<Vec<Kept>> {
+        let mut select = self.db.prepare_cached(sql)?;
+        let kept = select.query_map(rusqlite::params_from_iter(values), Kept::read)?;
         Ok(kept.collect::<Result<_, _>>()?)
     }
+}
+
+/// What began before a time, and was not over then: by which index, depends on how long it lasted.
+pub fn open_at(table: Table, columns: &str) -> String {
+    let name = table.name();
+    format!(
+        "\
+SELECT {columns} FROM {name} c WHERE c.closed IS NULL AND c.first < ?1
+UNION ALL
+SELECT {columns} FROM {name} c
+    WHERE c.first >= ?1 - 3600000000000 AND c.first < ?1 AND c.closed >= ?1 AND c.closed - c.first <= 3600000000000
+UNION ALL
+SELECT {columns} FROM {name} c
+    WHERE c.closed - c.first > 3600000000000 AND c.closed >= ?1 AND c.first < ?1"
+    )
 }

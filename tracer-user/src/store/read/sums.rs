@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Row, named_params};
 use tracer_core::{
-    history::Span,
+    history::{PATIENCE, Span},
     hosts::Sum,
     outcome::Outcome,
     protocol::Protocol,
@@ -11,7 +11,7 @@ use tracer_core::{
     report::Known,
 };
 
-use super::{History, kept::count, nanoseconds, timestamp};
+use super::{History, Table, kept::count, nanoseconds, spans::open_at, timestamp};
 use crate::store::{
     rollup::LEVELS,
     row::{INFERRED, OLDER},
@@ -57,10 +57,21 @@ impl History {
         let since = floor(since, self.level_at(since)?);
         let until = ceil(until, self.level_at(until)?);
         let mut sums = Vec::new();
-        for (at, piece) in pieces(since, until).into_iter().enumerate() {
-            self.add(piece, at == 0, &mut sums)?;
+        for piece in pieces(since, until) {
+            self.add(piece, &mut sums)?;
         }
-        self.count_open(nanoseconds(span.until), &mut sums)?;
+        let begin = since.saturating_mul(1_000_000_000);
+        for mut older in self.sums_open_at(begin)? {
+            older.first = timestamp(begin);
+            older.last = older.first;
+            sums.push(older);
+        }
+        for mut open in self.sums_open_at(nanoseconds(span.until))? {
+            open.open = std::mem::take(&mut open.connections);
+            open.first = open.first.max(timestamp(begin));
+            open.last = open.first;
+            sums.push(open);
+        }
         let second = |second: i64| Timestamp::from_second(second).unwrap_or_default();
         let became = Span {
             since: second(since),
@@ -97,14 +108,12 @@ impl History {
         Ok(LEVELS[LEVELS.len() - 1])
     }
 
-    fn add(&self, piece: Piece, is_first: bool, sums: &mut Vec<Sum>) -> anyhow::Result<()> {
+    fn add(&self, piece: Piece, sums: &mut Vec<Sum>) -> anyhow::Result<()> {
         let mut select = self.db.prepare_cached(SUMS)?;
         let mut rows = select.query(named_params! {
             ":level": piece.level,
             ":since": piece.since,
             ":until": piece.until,
-            // What was open when the window began counts in its first bucket.
-            ":begin": if is_first { piece.since } else { i64::MIN },
         })?;
         while let Some(row) = rows.next()? {
             sums.push(self.sum(row)?);
@@ -158,16 +167,15 @@ impl History {
         })
     }
 
-    /// Counts what was open at the end, of which there may be no sum in the window.
-    fn count_open(&self, until: i64, sums: &mut Vec<Sum>) -> anyhow::Result<()> {
-        let mut select = self.db.prepare_cached(OPEN)?;
-        let mut rows = select.query([until])?;
+    /// Sums of what was open at a time, as far as its details are kept.
+    fn sums_open_at(&self, time: i64) -> anyhow::Result<Vec<Sum>> {
+        let mut select = self.db.prepare_cached(&open())?;
+        let mut rows = select.query([time])?;
+        let mut sums = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut sum = self.sum(row)?;
-            sum.open = std::mem::take(&mut sum.connections);
-            sums.push(sum);
+            sums.push(self.sum(row)?);
         }
-        Ok(())
+        Ok(sums)
     }
 }
 
@@ -175,25 +183,28 @@ impl History {
 /// maximum of `newest`.
 const SUMS: &str = "\
 SELECT party, protocol, direction, local, remote, port, other_port, netns, failed,
-    sum(opened + CASE WHEN bucket = :begin THEN continued ELSE 0 END), sum(sent), sum(received), min(first),
+    sum(opened), sum(sent), sum(received), min(first),
     max(flags & 1) | max(flags & 2), max(newest), remote_name, service, state
 FROM rollup WHERE level = :level AND bucket >= :since AND bucket < :until
 GROUP BY party, protocol, direction, local, remote, port, other_port, netns, failed";
 
-/// The same of connections that were open at a time, as far as their run was there then.
-const OPEN: &str = "\
+/// The same of connections that were open at a time. What a run left open was open until it was there last.
+fn open() -> String {
+    let open = open_at(Table::All, "*");
+    let patience = PATIENCE.as_nanos();
+    format!(
+        "\
 SELECT o.party, c.protocol, c.direction, c.local, c.remote, coalesce(c.port, -1),
     CASE WHEN c.other_port < 1024 THEN c.other_port ELSE 0 END, c.netns, 0, count(*), 0, 0, min(c.first),
     max(c.flags & 1) | max(c.flags & 2), max(c.newest), c.remote_name, c.service, c.state
-FROM (
-    SELECT * FROM connection WHERE closed IS NULL AND first < ?1
-    UNION ALL
-    SELECT * FROM connection WHERE closed >= ?1 AND first < ?1
-) c
+FROM ({open}) c
 JOIN run r ON r.id = c.run
 LEFT JOIN owner o ON o.id = c.owner
-WHERE c.direction <> 3 AND (c.closed IS NOT NULL OR r.id = (SELECT id FROM run ORDER BY started DESC, id DESC LIMIT 1))
-GROUP BY o.party, c.protocol, c.direction, c.local, c.remote, 6, 7, c.netns";
+WHERE c.direction <> 3 AND (c.closed IS NOT NULL OR (r.stopped IS NULL AND r.heartbeat + {patience} >= ?1)
+    OR r.stopped >= ?1)
+GROUP BY o.party, c.protocol, c.direction, c.local, c.remote, 6, 7, c.netns"
+    )
+}
 
 /// Destinations of connections that began before a time. Days are kept longest; of the day in which the
 /// time lies, a sum says no more than when the first of it was.

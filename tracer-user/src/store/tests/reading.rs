@@ -13,7 +13,7 @@ use tracer_core::{
 
 use super::{
     Directory,
-    made::{Made, start, stop},
+    made::{EPOCH, Made, start, stop},
 };
 use crate::store::{
     book::{Book, Gap, Why as Lack},
@@ -281,4 +281,83 @@ fn what_is_no_history_is_refused() {
     std::fs::write(&text, "no database, but long enough to be looked at").unwrap();
     let text = refused(&text);
     assert!(text.ends_with("file is not a database"), "{text}");
+}
+
+/// What a row says that sums can say, too.
+fn said(row: &Row) -> String {
+    let people = row.processes.iter().map(|process| &*process.name);
+    let people: Vec<&str> = people.collect();
+    // Nothing is known to have moved where nobody has counted.
+    let bytes = row.bytes.unwrap_or_default();
+    format!(
+        "{:?} {:?} {:?} {:?} open {} connections {} failed {:?} bytes {:?} from {} to {} {people:?} {:?}",
+        row.source,
+        row.destination,
+        row.protocol,
+        row.service,
+        row.open,
+        row.connections,
+        row.failed,
+        bytes,
+        row.first_seen,
+        row.last_seen,
+        row.users
+    )
+}
+
+#[test]
+fn sums_say_of_whole_minutes_what_connections_say() {
+    let mut records = vec![start(EPOCH)];
+    for number in 0..40 {
+        let at = EPOCH + i64::try_from(number).unwrap() * 97 * SECOND;
+        let one = Made::new(number);
+        match number % 4 {
+            0 => records.extend(one.life(at)),
+            1 => records.extend([one.event(at, Event::Connect), one.refused(at + SECOND)]),
+            2 => records.push(one.of_datagrams().event(at, Event::Connect)),
+            _ => {
+                records.push(one.event(at, Event::Connect));
+                records.push(one.event(at + 1, Event::Established));
+                for minute in 1..5 {
+                    let moved = u64::try_from(minute).unwrap() * 1000;
+                    let time = at + minute * 60 * SECOND;
+                    records.push(one.counted(time, Event::Update, moved, 2 * moved));
+                }
+            }
+        }
+    }
+    records.sort_by_key(|record| record.head().time.clone());
+    let until = EPOCH + 3 * 3600 * SECOND;
+    records.push(stop(until));
+    let directory = Directory::new();
+    let history = written(&directory, &records);
+    let runs = history.runs().unwrap();
+    for (since, until) in [(0, 10_800), (60, 7200), (600, 660), (3600, 7260)] {
+        let window = span(EPOCH + since * SECOND, EPOCH + until * SECOND);
+        let mut details = Hosts::default();
+        details.begin();
+        let take = &mut |_: &_, told: Vec<Connection>| {
+            for record in told {
+                details.record(&Record::Connection(Box::new(record)));
+            }
+        };
+        history.spans(&runs, window, take).unwrap();
+        let mut summed = Hosts::default();
+        summed.begin();
+        let (became, sums) = history.sums(window).unwrap();
+        assert_eq!(became, window);
+        for sum in sums {
+            summed.sum(history.host(), sum);
+        }
+        let rows = |hosts: &Hosts| {
+            let rows = hosts.rows(Grouping::None, Sort::Destination);
+            rows.iter().map(said).collect::<Vec<_>>()
+        };
+        let (details, summed) = (rows(&details), rows(&summed));
+        assert!(details.len() > 1, "{details:?}");
+        for (one, other) in details.iter().zip(&summed) {
+            assert_eq!(one, other, "{since} to {until}");
+        }
+        assert_eq!(details.len(), summed.len());
+    }
 }
