@@ -226,6 +226,37 @@ fn a_copy_is_taken_while_an_agent_writes_and_is_looked_after() {
 }
 
 #[test]
+fn what_was_recorded_becomes_a_history() {
+    let scratch = Scratch::new();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recording = manifest.join("../docs/exercise/intrusion.rec");
+    let history = scratch.path().join("case.db");
+    let from = ["history", "import", "--from", recording.to_str().unwrap()];
+    let output = ask(&history, &from);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let verified = ask(&history, &["history", "verify"]);
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    // What it answers is what the recording does.
+    let rows = |words: &[&str]| {
+        let output = Command::new(conntracer()).args(words).output().unwrap();
+        let lines = text(&output.stdout);
+        let lines = lines.lines().filter(|line| !line.contains("\"event\":"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let words = ["hosts", "-o", "json", "--external"];
+    let history = history.to_str().unwrap();
+    let of_history = rows(&[&words[..], &["--history", history]].concat());
+    let of_recording = rows(&[&words[..], &["--from", recording.to_str().unwrap()]].concat());
+    assert!(of_recording.len() > 3, "{of_recording:?}");
+    assert_eq!(of_history, of_recording);
+    // JSON without its beginning is of nobody knows which run.
+    let cut = scratch.write("cut.json", b"{\"event\":\"loss\"}\n");
+    let cut = ["history", "import", "--from", cut.to_str().unwrap()];
+    let refused = ask(Path::new(history), &cut);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn a_broken_file_is_said_to_be_so() {
     let (scratch, netns) = (Scratch::new(), Netns::new());
     let (agent, _) = made(&scratch, &netns);

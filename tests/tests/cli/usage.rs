@@ -21,6 +21,7 @@ fn every_command_has_help_with_an_example() {
         &["history", "info"],
         &["history", "verify"],
         &["history", "export"],
+        &["history", "import"],
         &["history", "prune"],
         &["export"],
         &["export", "nemesis"],
