@@ -1,25 +1,15 @@
 //! What was written is read as what it was.
 
-use tracer_core::{
-    clock::{Anchor, Clock},
-    format::{Format as _, Json},
-    record::Record,
-};
+use tracer_core::{format::Json, record::Record};
+
+use crate::formats::written;
 
 /// One of each record, with all that a connection can say.
 const STORY: &str = include_str!("../../../tests/fixtures/story.json");
 
 /// A record as a line.
 pub fn line(record: &Record) -> String {
-    let clock = Clock::new(Anchor {
-        boot_ns: 0,
-        utc_ns: 0,
-        offset_s: 0,
-        zone: "UTC".to_owned(),
-    });
-    let mut out = Vec::new();
-    Json.write(record, &clock, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    written(&mut Json, std::slice::from_ref(record))
 }
 
 #[test]

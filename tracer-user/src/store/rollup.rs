@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection as Database, named_params};
+use rusqlite::{Connection as Database, ToSql, named_params};
 
 use super::row::{OLDER, Row};
 
@@ -80,7 +80,7 @@ struct Sum {
 
 /// What a batch adds to the sums.
 #[derive(Debug, Default)]
-pub struct Rollup(HashMap<(i64, i64, Kind), Sum>);
+pub struct Rollup(HashMap<Name, Sum>);
 
 impl Rollup {
     /// Adds what a record says, in a bucket.
@@ -122,20 +122,24 @@ impl Rollup {
         let mut sums: Vec<_> = self.0.into_iter().collect();
         // Neighbours lie on the same pages.
         sums.sort_unstable_by_key(|(key, _)| *key);
-        for ((level, bucket, kind), sum) in sums {
-            upsert(db, level, bucket, kind, &sum)?;
+        for (name, sum) in sums {
+            upsert(db, &name, &sum)?;
             if sum.is_less {
-                remove_empty(db, level, bucket, kind)?;
+                remove_empty(db, &name)?;
             }
         }
         Ok(())
     }
 }
 
-fn upsert(db: &Database, level: i64, bucket: i64, kind: Kind, sum: &Sum) -> rusqlite::Result<()> {
-    db.prepare_cached(UPSERT)?.execute(named_params! {
-        ":level": level,
-        ":bucket": bucket,
+/// What names a sum.
+type Name = (i64, i64, Kind);
+
+/// As the statements have it.
+fn named((level, bucket, kind): &Name) -> Vec<(&'static str, &dyn ToSql)> {
+    named_params! {
+        ":level": *level,
+        ":bucket": *bucket,
         ":party": kind.party,
         ":protocol": kind.protocol,
         ":direction": kind.direction,
@@ -145,6 +149,13 @@ fn upsert(db: &Database, level: i64, bucket: i64, kind: Kind, sum: &Sum) -> rusq
         ":other_port": kind.other_port,
         ":netns": kind.netns,
         ":failed": kind.failed,
+    }
+    .to_vec()
+}
+
+fn upsert(db: &Database, name: &Name, sum: &Sum) -> rusqlite::Result<()> {
+    let mut values = named(name);
+    values.extend_from_slice(named_params! {
         ":opened": sum.share.opened,
         ":continued": sum.share.continued,
         ":sent": sum.share.sent,
@@ -155,24 +166,14 @@ fn upsert(db: &Database, level: i64, bucket: i64, kind: Kind, sum: &Sum) -> rusq
         ":remote_name": sum.remote_name,
         ":service": sum.service,
         ":state": sum.state,
-    })?;
+    });
+    db.prepare_cached(UPSERT)?.execute(values.as_slice())?;
     Ok(())
 }
 
-fn remove_empty(db: &Database, level: i64, bucket: i64, kind: Kind) -> rusqlite::Result<()> {
-    db.prepare_cached(REMOVE_EMPTY)?.execute(named_params! {
-        ":level": level,
-        ":bucket": bucket,
-        ":party": kind.party,
-        ":protocol": kind.protocol,
-        ":direction": kind.direction,
-        ":local": kind.local,
-        ":remote": kind.remote,
-        ":port": kind.port,
-        ":other_port": kind.other_port,
-        ":netns": kind.netns,
-        ":failed": kind.failed,
-    })?;
+fn remove_empty(db: &Database, name: &Name) -> rusqlite::Result<()> {
+    let mut remove = db.prepare_cached(REMOVE_EMPTY)?;
+    remove.execute(named(name).as_slice())?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection as Database, named_params};
+use rusqlite::{Connection as Database, ToSql, named_params};
 use serde::Serialize;
 use tracer_core::{
     names::NameSource,
@@ -217,9 +217,11 @@ impl Row {
 
     /// Writes it as a new row. Its number.
     pub fn insert(&self, db: &Database, run: i64) -> rusqlite::Result<i64> {
-        db.prepare_cached(INSERT)?.insert(named_params! {
+        let opened_ns = number(self.id.opened_ns);
+        let mut values = self.changing();
+        values.extend_from_slice(named_params! {
             ":run": run,
-            ":opened_ns": number(self.id.opened_ns),
+            ":opened_ns": opened_ns,
             ":cpu": self.id.cpu,
             ":first": self.first,
             ":event": self.event,
@@ -227,45 +229,21 @@ impl Row {
             ":family": self.family,
             ":netns": self.netns,
             ":ancestry": self.ancestry,
-            ":newest": self.newest,
-            ":established": self.established,
-            ":closed": self.closed,
-            ":last_event": self.last_event,
-            ":direction": self.direction,
-            ":flags": self.flags,
-            ":state": self.state,
-            ":outcome": self.outcome,
-            ":error": self.error,
-            ":local": self.local,
-            ":local_port": self.local_port,
-            ":remote": self.remote,
-            ":remote_port": self.remote_port,
-            ":remote_name": self.remote_name,
-            ":name_source": self.name_source,
-            ":port": self.port,
-            ":other_port": self.other_port,
-            ":service": self.service,
-            ":sent": self.sent,
-            ":received": self.received,
-            ":first_sent": self.first_sent,
-            ":first_received": self.first_received,
-            ":packets_sent": self.packets_sent,
-            ":packets_received": self.packets_received,
-            ":rtt_us": self.rtt_us,
-            ":retransmits": self.retransmits,
-            ":latency_us": self.latency_us,
-            ":duration_us": self.duration_us,
-            ":attribution": self.attribution,
-            ":owner": self.owner,
-            ":tid": self.tid,
-            ":extra": self.extra,
-        })
+        });
+        db.prepare_cached(INSERT)?.insert(values.as_slice())
     }
 
     /// Writes what is new of it. What it does not say stays.
     pub fn update(&self, db: &Database, row: i64) -> rusqlite::Result<()> {
-        db.prepare_cached(UPDATE)?.execute(named_params! {
-            ":id": row,
+        let mut values = self.changing();
+        values.push((":id", &row));
+        db.prepare_cached(UPDATE)?.execute(values.as_slice())?;
+        Ok(())
+    }
+
+    /// What a later record may say otherwise.
+    fn changing(&self) -> Vec<(&'static str, &dyn ToSql)> {
+        named_params! {
             ":newest": self.newest,
             ":established": self.established,
             ":closed": self.closed,
@@ -298,8 +276,8 @@ impl Row {
             ":owner": self.owner,
             ":tid": self.tid,
             ":extra": self.extra,
-        })?;
-        Ok(())
+        }
+        .to_vec()
     }
 }
 

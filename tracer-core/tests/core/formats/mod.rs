@@ -21,7 +21,7 @@ use tracer_core::{
 use crate::pipelines::run;
 
 /// What a format makes of records.
-fn written(format: &mut dyn Format, records: &[Record]) -> String {
+pub fn written(format: &mut dyn Format, records: &[Record]) -> String {
     let clock = Clock::new(Anchor {
         boot_ns: 0,
         utc_ns: 0,
