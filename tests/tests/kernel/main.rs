@@ -16,6 +16,7 @@ mod elsewhere;
 mod endings;
 mod existing;
 mod hiding;
+mod history;
 mod hosts;
 mod hygiene;
 mod listeners;
