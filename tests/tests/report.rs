@@ -253,9 +253,26 @@ fn a_page_is_nothing_for_a_terminal() {
     command.args(["report", "--from"]).arg(from);
     let mut terminal = Terminal::run(&mut command);
     assert_eq!(terminal.end().code(), Some(2));
-    let output = Command::new(conntracer()).arg("report").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--from"));
+}
+
+#[test]
+fn a_report_is_of_files_or_of_a_history() {
+    let scratch = Scratch::new();
+    let history = scratch.file("none.db");
+    let report = |words: &[&str]| {
+        let mut command = Command::new(conntracer());
+        command
+            .arg("report")
+            .args(words)
+            .args(["--history", &history]);
+        command.output().unwrap()
+    };
+    let neither = report(&[]);
+    assert_eq!(neither.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&neither.stderr).into_owned();
+    assert!(said.contains("there is no history"), "{said}");
+    let both = report(&["--from", "case.rec"]);
+    assert_eq!(both.status.code(), Some(2));
 }
 
 #[test]

@@ -138,6 +138,23 @@ impl Answer {
         })
     }
 
+    /// The first moment of the window.
+    fn since(&self) -> Timestamp {
+        self.span.since
+    }
+
+    /// The moment behind its last.
+    fn until(&self) -> Timestamp {
+        self.span.until
+    }
+
+    /// The window begins then.
+    fn begin_at(&mut self, since: Timestamp) -> anyhow::Result<()> {
+        self.span.since = since;
+        self.uncovered = self.history.uncovered(&self.runs, self.span)?;
+        Ok(())
+    }
+
     /// Answers by sums, if they can say what is asked and there is much: then of whole minutes, hours or
     /// days. Whether it does.
     fn sums_up(&mut self) -> anyhow::Result<bool> {

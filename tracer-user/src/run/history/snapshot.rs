@@ -1,27 +1,22 @@
 //! `snapshot` of a moment.
 
 use jiff::SignedDuration;
-use tracer_core::{history::Span, record::Record};
+use tracer_core::record::Record;
 
 use super::{Answer, Question, now, stream::Out};
 use crate::{cli::When, output::sink::RecordSink, run::Ending};
 
-/// Lists what was open at a moment.
+/// Lists what was open at a moment: at the last that the history knows, if none is named.
 pub fn snapshot(
     question: &Question<'_>,
     at: Option<When>,
     sink: impl FnOnce() -> anyhow::Result<Box<dyn RecordSink>>,
 ) -> anyhow::Result<Ending> {
-    let now = now();
-    let at = match at {
-        Some(at) => at.resolve(&now)?,
-        None => now.timestamp(),
-    };
-    let moment = Span {
-        since: at,
-        until: at + SignedDuration::from_nanos(1),
-    };
-    let mut answer = Answer::new(question, Some(moment.since), Some(moment.until))?;
+    let moment = SignedDuration::from_nanos(1);
+    let at = at.map(|at| at.resolve(&now())).transpose()?;
+    let mut answer = Answer::new(question, at, at.map(|at| at + moment))?;
+    answer.begin_at(answer.until() - moment)?;
+    let at = answer.since();
     let mut out = Out::new(sink()?);
     answer.lacks_what_was_removed("connection")?;
     answer.say_what_is_uncovered();
