@@ -308,10 +308,17 @@ mod tests {
         assert_eq!(hashes.of(&scratch.open()).unwrap(), Hash::TooLarge);
     }
 
+    /// A process that waits until its standard input ends.
+    fn waiting() -> Child {
+        Command::new("cat").stdin(Stdio::piped()).spawn().unwrap()
+    }
+
     #[test]
     fn a_process_is_asked_for_by_its_start() {
-        let start = Process::myself().unwrap().stat().unwrap().starttime;
-        let pid = std::process::id();
+        let mut child = waiting();
+        let pid = child.id();
+        let process = Process::new(i32::try_from(pid).unwrap()).unwrap();
+        let start = process.stat().unwrap().starttime;
         let mut hasher = Hasher::start().unwrap();
         let Asked::Taken(facts) = hasher.ask(pid, start + 1, 1) else {
             panic!("nothing else is to be done");
@@ -321,21 +328,18 @@ mod tests {
             panic!("nothing else is to be done");
         };
         facts.extend(hasher.take(Duration::from_mins(1)));
-        let own = std::fs::read("/proc/self/exe").unwrap();
-        let path = std::env::current_exe().unwrap();
+        let path = process.exe().unwrap();
+        let content = std::fs::read(&path).unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
         let expected = Executable {
             pid,
             start_ticks: start,
             exec_id: 7,
             path: path.to_string_lossy().into_owned(),
-            hash: sha256(&hex(&Sha256::digest(own))),
+            hash: sha256(&hex(&Sha256::digest(content))),
         };
         assert_eq!(facts, [Fact::Executable(expected)]);
-    }
-
-    /// A process that waits until its standard input ends.
-    fn waiting() -> Child {
-        Command::new("cat").stdin(Stdio::piped()).spawn().unwrap()
     }
 
     #[test]
