@@ -5,10 +5,10 @@
 )]
 
 use std::{
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -28,6 +28,9 @@ pub struct Agent {
     child: Child,
     guard: Child,
     systemd: UnixDatagram,
+    stderr: BufReader<ChildStderr>,
+    /// What was read of that.
+    said: String,
     /// Where the history is.
     pub history: PathBuf,
 }
@@ -38,16 +41,33 @@ impl Agent {
     /// # Panics
     /// If it does not become so.
     pub fn start(scratch: &Scratch, netns: &Netns, flags: &[&str]) -> Self {
+        Self::run(scratch, netns, command(scratch, netns).args(flags))
+    }
+
+    /// Starts one whose stdout goes there, and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not become so.
+    pub fn start_with(scratch: &Scratch, netns: &Netns, flags: &[&str], stdout: Stdio) -> Self {
+        let mut command = command(scratch, netns);
+        Self::run(scratch, netns, command.args(flags).stdout(stdout))
+    }
+
+    /// The same with another command than [`command`] makes.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn run(scratch: &Scratch, netns: &Netns, command: &mut Command) -> Self {
         let socket = scratch.file(&format!("notify-{}", netns.inode()));
         let _ = std::fs::remove_file(&socket);
         let systemd = UnixDatagram::bind(&socket).unwrap();
         systemd.set_read_timeout(Some(DEADLINE)).unwrap();
-        let child = command(scratch, netns)
-            .args(flags)
+        let mut child = command
             .env("NOTIFY_SOCKET", &socket)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let guard = Command::new(crate::peer())
             .args(["guard", &child.id().to_string()])
             .stdin(Stdio::piped())
@@ -57,6 +77,8 @@ impl Agent {
             child,
             guard,
             systemd,
+            stderr,
+            said: String::new(),
             history: history(scratch),
         };
         agent.wait_for("READY=1");
@@ -78,6 +100,22 @@ impl Agent {
         }
     }
 
+    /// Reads what it says to people, up to a line with this: that line.
+    ///
+    /// # Panics
+    /// If it ends without.
+    pub fn line_with(&mut self, what: &str) -> String {
+        loop {
+            let from = self.said.len();
+            let read = self.stderr.read_line(&mut self.said).unwrap();
+            assert!(read > 0, "it does not say `{what}`: {}", self.said);
+            let line = self.said[from..].trim_end();
+            if line.contains(what) {
+                return line.to_owned();
+            }
+        }
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -93,13 +131,11 @@ impl Agent {
     /// # Panics
     /// If that cannot be read.
     pub fn end(mut self) -> (ExitStatus, String) {
-        let mut stderr = String::new();
-        let mut pipe = self.child.stderr.take().unwrap();
-        pipe.read_to_string(&mut stderr).unwrap();
+        self.stderr.read_to_string(&mut self.said).unwrap();
         let status = self.child.wait().unwrap();
         let _ = self.guard.kill();
         let _ = self.guard.wait();
-        (status, stderr)
+        (status, self.said)
     }
 
     /// Ends it, and waits for that.

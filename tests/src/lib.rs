@@ -7,6 +7,7 @@
 )]
 
 pub mod agent;
+pub mod api_server;
 pub mod bpf;
 pub mod browser;
 pub mod btf;
@@ -14,6 +15,9 @@ pub mod cgroup;
 pub mod container;
 pub mod cross_check;
 pub mod device;
+pub mod http;
+pub mod kubernetes;
+pub mod metrics;
 pub mod multipath;
 pub mod nemesis;
 pub mod netns;

@@ -132,6 +132,156 @@ fn docker() {
 
 /// A container that starts while tracing is selected by its names from its first record on, and a
 /// recording has them, wherever it is replayed.
+/// A path that engines, kubelets or what is built of them make, and what it says.
+struct Form {
+    path: String,
+    id: Option<String>,
+    runtime: &'static str,
+    pod: &'static str,
+}
+
+impl Form {
+    /// One of a path with `ID`, `OTHER`, `UID` and `U_I_D` in it.
+    fn new(number: u8, path: &str, runtime: &'static str, pod: &'static str) -> Self {
+        let own = id(100 + number);
+        let path = path
+            .replace("U_I_D", &UID.replace('-', "_"))
+            .replace("UID", UID)
+            .replace("OTHER", &id(200 + number))
+            .replace("ID", &own);
+        let id = Some(own);
+        Self {
+            path,
+            id,
+            runtime,
+            pod,
+        }
+    }
+
+    /// The same of a container that is called otherwise.
+    fn called(self, id: Option<&str>) -> Self {
+        Self {
+            id: id.map(str::to_owned),
+            ..self
+        }
+    }
+}
+
+/// All that are known.
+fn forms() -> Vec<Form> {
+    const MANIFEST: &str = "0123456789abcdef0123456789abcdef";
+    const GARDEN: &str = "01234567-89ab-cdef-0123-4567";
+    let (none, containerd, crio, docker, podman) = ("", "containerd", "cri-o", "docker", "podman");
+    let slice = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podU_I_D.slice";
+    let of_kind = "/tests/docker/OTHER/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/\
+                   kubelet-kubepods-besteffort-podU_I_D.slice/cri-containerd-ID.scope";
+    let named = format!("web-{}", std::process::id());
+    vec![
+        // The cgroupfs driver.
+        Form::new(0, "/kubepods/burstable/podUID/ID", none, UID),
+        Form::new(1, "/kubepods/besteffort/podUID/ID", none, UID),
+        Form::new(2, "/kubepods/podUID/ID", none, UID),
+        // A static pod.
+        Form::new(3, &format!("/kubepods/pod{MANIFEST}/ID"), none, MANIFEST),
+        // The systemd driver.
+        Form::new(
+            4,
+            &format!("{slice}/cri-containerd-ID.scope"),
+            containerd,
+            UID,
+        ),
+        Form::new(5, &format!("{slice}/crio-ID.scope"), crio, UID),
+        Form::new(6, &format!("{slice}/docker-ID.scope"), docker, UID),
+        Form::new(7, &format!("{slice}/libpod-ID.scope"), podman, UID),
+        Form::new(
+            8,
+            "/kubepods.slice/kubepods-podU_I_D.slice/cri-containerd-ID.scope",
+            containerd,
+            UID,
+        ),
+        // Nodes that are containers themselves: the innermost counts.
+        Form::new(9, of_kind, containerd, UID),
+        Form::new(
+            10,
+            "/system.slice/docker-OTHER.scope/kubepods/burstable/podUID/ID",
+            none,
+            UID,
+        ),
+        // What systemd would read, made a directory by the cgroupfs driver.
+        Form::new(
+            11,
+            "/kubepods-burstable-podU_I_D.slice:cri-containerd:ID",
+            containerd,
+            UID,
+        ),
+        // CRI-O, whose conmon is in no container.
+        Form::new(12, "/kubepods/podUID/crio-ID", crio, UID),
+        Form::new(13, &format!("{slice}/crio-ID.scope/container"), crio, UID),
+        Form::new(14, "/kubepods/podUID/crio-conmon-ID", none, UID).called(None),
+        // A cgroup below a container's.
+        Form::new(15, "/kubepods/podUID/ID/kube-proxy", none, UID),
+        Form::new(16, "/docker/ID/syscont-cgroup-root", docker, none),
+        // Without Kubernetes.
+        Form::new(17, "/docker/ID", docker, none),
+        Form::new(18, "/system.slice/docker-ID.scope", docker, none),
+        Form::new(19, "/machine.slice/libpod-ID.scope/container", podman, none),
+        Form::new(20, "/libpod_parent/libpod-payload-ID", podman, none),
+        Form::new(21, "/system.slice/nerdctl-ID.scope", containerd, none),
+        Form::new(22, &format!("/lxc/{named}"), "lxc", none).called(Some(&named)),
+        Form::new(23, &format!("/lxc.payload.{named}/init.scope"), "lxc", none)
+            .called(Some(&named)),
+        Form::new(24, &format!("/garden/{GARDEN}"), none, none).called(Some(GARDEN)),
+        // Services are none.
+        Form::new(
+            25,
+            "/podruntime.slice/conntracer-test-ID.service",
+            none,
+            none,
+        )
+        .called(None),
+        Form::new(
+            26,
+            r"/system.slice/conntracer\x2dtest-ID.service",
+            none,
+            none,
+        )
+        .called(None),
+    ]
+}
+
+/// Each form in a real cgroup, with a real process in it.
+#[test]
+fn every_form_of_path_says_container_and_pod() {
+    let forms = forms();
+    let netns = Netns::new();
+    let tracer = Tracer::start(&["--netns", &netns.inode().to_string()]);
+    let count = forms.len().to_string();
+    let mut server = Peer::start(&netns, &["serve", "127.0.0.1:0", &count, "10", "10"]);
+    let target = format!("127.0.0.1:{}", server.port());
+    for form in &forms {
+        Container::new(&netns, &form.path, &["connect", &target, "10", "10"]).run();
+    }
+    server.finish();
+    let finished = tracer.stop();
+    finished.assert_totals_add_up();
+    for form in &forms {
+        let records = finished.records.iter();
+        let records: Vec<&Record> = records
+            .filter(|record| record.text("cgroup.path") == form.path)
+            .collect();
+        assert_eq!(records.len(), 3, "{}", form.path);
+        for record in records {
+            assert_eq!(
+                record.at("container.id").as_str(),
+                form.id.as_deref(),
+                "{record:?}"
+            );
+            assert_eq!(record.text("container.runtime"), form.runtime, "{record:?}");
+            assert_eq!(record.text("pod.uid"), form.pod, "{record:?}");
+        }
+    }
+}
+
 #[test]
 fn containerd_names_container_and_pod() {
     let id = id(4);

@@ -90,9 +90,31 @@ impl Knowledge {
         self.processes.hashed(fact);
     }
 
-    /// Whether an owner was written without a hash that is known by now.
+    /// Whether an owner was written without something that is known by now: the hash of its program, or what
+    /// its container is called.
     #[must_use]
-    pub fn has_hash_for(&self, identity: &Identity, written: &Owner) -> bool {
+    pub fn has_more_of(&self, identity: &Identity, written: &Owner) -> bool {
+        self.has_hash_for(identity, written) || self.has_names_for(identity, written)
+    }
+
+    fn has_names_for(&self, identity: &Identity, written: &Owner) -> bool {
+        let Some(container) = &written.container else {
+            return false;
+        };
+        let in_pod = written.pod.as_ref().map(|pod| &pod.container);
+        if container.name.is_some() && in_pod.is_none_or(Option::is_some) {
+            return false;
+        }
+        let (id, is_v1) = cgroup_of(identity);
+        let meaning = self.cgroups.meaning(id, is_v1);
+        let known = meaning.map(|meaning| self.containers.of(meaning));
+        known.is_some_and(|known| {
+            let (container, pod) = &known;
+            (container, pod) != (&written.container, &written.pod)
+        })
+    }
+
+    fn has_hash_for(&self, identity: &Identity, written: &Owner) -> bool {
         let is_written = written.process.sha256.is_some() || written.process.not_hashed.is_some();
         let is_known = || self.processes.find(identity).image.hash.get().is_some();
         self.has_hashes && !is_written && is_known()
@@ -129,10 +151,11 @@ impl Knowledge {
             .chain(executable)
     }
 
-    /// Asks for the container of a cgroup, if there is one whose engine has not been heard.
+    /// Asks for the container of a cgroup, if there is one of which not all is known that can be.
     fn unnamed_container(&self, id: u64, is_v1: bool) -> Option<Question> {
-        let place = self.cgroups.meaning(id, is_v1)?.container.as_ref()?;
-        if place.is_named() || self.containers.knows(&place.id) {
+        let meaning = self.cgroups.meaning(id, is_v1)?;
+        let place = meaning.container.as_ref()?;
+        if place.is_named() || self.containers.knows(meaning) {
             return None;
         }
         let cgroup = self.cgroups.path(id, is_v1)?.clone();

@@ -4,7 +4,7 @@ use jiff::{
     Timestamp,
     tz::{Offset, TimeZone},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What the clocks said at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,14 @@ impl Clock {
 
 /// Length of the ticks in which `/proc/PID/stat` counts (`USER_HZ` is 100 on every architecture).
 pub const NS_PER_TICK: u64 = 10_000_000;
+
+/// Writes a time as all times of records are: RFC 3339, UTC, with nanoseconds.
+pub(crate) fn nanoseconds<S: Serializer>(
+    time: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.9}"))
+}
 
 fn timestamp(utc_ns: i128) -> Timestamp {
     Timestamp::from_nanosecond(utc_ns).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -69,6 +69,13 @@ fn joined(parts: &[&Option<String>]) -> String {
     known.join("/")
 }
 
+/// Whether what is said of the container of a cgroup is all that can be: in a pod, what that calls it, too.
+#[must_use]
+pub fn is_complete(said: &fact::Container, meaning: &Meaning) -> bool {
+    let in_pod = said.pod.as_ref().and_then(|pod| pod.container.as_ref());
+    meaning.pod.is_none() || in_pod.is_some()
+}
+
 /// How many containers are remembered by name; more than a host runs at a time.
 const CONTAINERS_MAX: usize = 16_384;
 
@@ -87,10 +94,12 @@ impl Containers {
         self.known.insert(container.id.clone(), container.clone());
     }
 
-    /// Whether its engine has been heard.
+    /// Whether there is nothing more to learn of the container of a cgroup.
     #[must_use]
-    pub fn knows(&self, id: &str) -> bool {
-        self.known.contains_key(id)
+    pub fn knows(&self, meaning: &Meaning) -> bool {
+        let place = meaning.container.as_ref();
+        let said = place.and_then(|place| self.known.get(&place.id));
+        said.is_some_and(|said| is_complete(said, meaning))
     }
 
     /// The container and the pod of a cgroup. Where the path of the cgroup and the engine both say
@@ -198,7 +207,14 @@ mod tests {
             containers.learn(&fact::Container { id, ..said() });
         }
         assert!(containers.known.len() <= CONTAINERS_MAX);
-        assert!(containers.knows(&CONTAINERS_MAX.to_string()));
+        let last = Place {
+            id: CONTAINERS_MAX.to_string(),
+            runtime: None,
+        };
+        assert!(containers.knows(&Meaning {
+            container: Some(last),
+            ..Meaning::default()
+        }));
         let nobody = Meaning {
             container: Some(Place {
                 id: "0".to_owned(),

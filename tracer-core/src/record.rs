@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     cross_check::{CrossCheck, Listed},
-    owner::{Ancestor, Cgroup, Holder, NameFrom, Owner, Parent, Process, User},
+    owner::{Ancestor, ByOwner, Cgroup, Holder, NameFrom, Owner, Parent, Process, User},
     socket::Socket,
     totals::{KernelTotals, NameTotals, OutputTotals, ProcessTotals},
 };
@@ -301,6 +301,12 @@ impl Connection {
         self.community_id = community_id(self.protocol, ends.0, ends.1);
         self
     }
+}
+
+/// Whether nothing is open any more in a TCP state.
+#[must_use]
+pub fn is_over_state(state: &str) -> bool {
+    matches!(state, "TIME_WAIT" | "CLOSED")
 }
 
 /// Names a connection on a host and boot.
@@ -591,4 +597,12 @@ pub struct Stop {
 )]
 pub(crate) fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+pub(crate) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

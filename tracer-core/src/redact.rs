@@ -9,6 +9,7 @@ mod rules;
 use regex_lite::Regex;
 use serde::Deserialize;
 
+pub use self::record::Redaction;
 use self::rules::{Next, Rules};
 
 /// What stands in the place of a secret.

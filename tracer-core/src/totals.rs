@@ -167,6 +167,7 @@ impl Totals {
             derived: self.processed.derived,
             suppressed: self.processed.suppressed,
             written: self.processed.written,
+            lost: 0,
         }
     }
 

@@ -76,7 +76,9 @@ fn speak(level: Level, loss: LevelFilter, kernel: KernelLevel) {
         .with_default(level)
         .with_target(NOTES, notes)
         .with_target(LOSS, loss)
-        .with_target(KERNEL_TARGET, kernel.filter());
+        .with_target(KERNEL_TARGET, kernel.filter())
+        // What it says of failures is said by who asks, once and escaped.
+        .with_target("kube", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(Messages)
         .with_target(false)

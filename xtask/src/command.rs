@@ -21,9 +21,18 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The cargo that runs this.
+/// What cargo tells a program of the package that it is of.
+const OF_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"];
+
+/// The cargo that runs this. It hears nothing of the package of whoever runs it: there are build scripts that are
+/// run anew if that is another one, and then all is built anew that depends on them.
 pub fn cargo() -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| OF_PACKAGE.iter().any(|start| name.starts_with(start))) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// Runs it and fails if it does.

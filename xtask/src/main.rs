@@ -9,9 +9,11 @@ mod check;
 mod command;
 mod coverage;
 mod exercise;
+mod kubernetes;
 mod packages;
 mod setup;
 mod stress;
+mod suite;
 mod test;
 mod vm;
 

@@ -5,12 +5,12 @@ use anyhow::{Context as _, ensure};
 use crate::{
     build::{self, statically},
     command::{cargo, command, has, run as call},
-    exercise, packages, setup, vm,
+    exercise, kubernetes, packages, setup, vm,
 };
 
 /// What the tests need beside conntracer: network namespaces, a firewall, containers, what reads manual
-/// pages, what shows connections, and a browser for reports.
-const TOOLS: [&str; 11] = [
+/// pages, what shows connections, a browser for reports, and what Python keeps packages in.
+const TOOLS: [&str; 12] = [
     "iproute2",
     "nftables",
     "podman",
@@ -21,6 +21,7 @@ const TOOLS: [&str; 11] = [
     "busybox-static",
     "conntrack",
     "python3-minimal",
+    "python3-venv",
     "chromium",
 ];
 /// Kernels that must have been tested.
@@ -36,6 +37,7 @@ const RUNGS: [(&str, &str); 3] = [
 pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
     setup::run()?;
     packages::install(&TOOLS)?;
+    let kubernetes = kubernetes::prepare()?;
     runner()?;
     build::run()?;
     let kernels = if with_vm { vm::prepare()? } else { Vec::new() };
@@ -62,7 +64,9 @@ pub fn run(with_vm: bool, args: &[String]) -> anyhow::Result<()> {
     let mut nextest = cargo();
     statically(nextest.args(["nextest", "run", "--workspace", "--exclude=tracer-ebpf"]))
         .env("CONNTRACER", build::binary())
-        .env("XTASK", std::env::current_exe()?);
+        .env("XTASK", std::env::current_exe()?)
+        .env("KUSTOMIZE", kubernetes.kustomize)
+        .env("KUBERNETES_VENV", kubernetes.venv);
     if !left_out.is_empty() {
         let filter = format!("not ({})", left_out.join(" | "));
         nextest.args(["--filterset", &filter]);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Act, Analytic, Origin, TECHNIQUE, What, act};
 use crate::{
     executable::base_name,
-    record::{Ancestor, Event, Head, Owner, Word, is_false},
+    record::{Ancestor, Event, Head, Owner, Word, is_false, is_zero},
 };
 
 /// Discovery of network connections: a record.
@@ -415,12 +415,4 @@ impl User {
 pub(crate) fn name_of(path: &str) -> &str {
     let name = base_name(path);
     name.rsplit('\\').next().unwrap_or(name)
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

@@ -1,6 +1,7 @@
 //! Records as they are shown.
 
 mod columns;
+mod bounded;
 mod csv;
 pub(crate) mod cut;
 mod ecs;
@@ -16,6 +17,7 @@ pub(crate) mod quantity;
 pub(crate) mod table;
 
 pub use self::{
+    bounded::Bounded,
     columns::Choice,
     csv::Csv,
     ecs::Ecs,

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, nanoseconds};
 
 /// A run of the agent, as far as it matters to what is covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +32,6 @@ pub struct Uncovered {
     /// Why.
     #[serde(flatten)]
     pub why: Why,
-}
-
-/// As every time of a record.
-fn nanoseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{time:.9}"))
 }
 
 /// Why a time is not covered.

@@ -351,9 +351,7 @@ impl Counted {
         let servers = connection.other.into_iter().flat_map(|other| &other.people);
         self.servers.extend(servers.cloned());
     }
-}
 
-impl Counted {
     /// Whether nothing that was opened later was counted.
     fn is_newer(&self, opened: Moment) -> bool {
         self.newest

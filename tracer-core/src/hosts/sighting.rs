@@ -9,7 +9,7 @@ use super::observation::{End, Moment, Observation, Who};
 use crate::{
     outcome::Outcome,
     protocol::Protocol,
-    record::{Bytes, Direction, Event},
+    record::{Bytes, Direction, Event, is_over_state},
     scope::Scope,
 };
 
@@ -58,9 +58,6 @@ struct Newest {
     netns: u32,
 }
 
-/// States in which nothing is open any more.
-const OVER: [&str; 2] = ["TIME_WAIT", "CLOSED"];
-
 impl Sighting {
     /// Takes a record of it.
     pub fn add(&mut self, seen: &Observation, people: Vec<Arc<Who>>) {
@@ -70,11 +67,7 @@ impl Sighting {
             self.first = at;
         }
         self.open_before |= seen.open_before;
-        self.is_over |= seen.event.is_last()
-            || seen
-                .state
-                .as_deref()
-                .is_some_and(|state| OVER.contains(&state));
+        self.is_over |= seen.event.is_last() || seen.state.as_deref().is_some_and(is_over_state);
         if seen.event == Event::Failed {
             self.failed = seen.outcome.or(Some(Outcome::Aborted));
         }

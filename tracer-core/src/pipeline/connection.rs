@@ -193,7 +193,7 @@ impl Pipeline {
             });
         }
         if let Some(user) = &mut open.user
-            && self.knowledge.has_hash_for(identity, &user.owner)
+            && self.knowledge.has_more_of(identity, &user.owner)
         {
             // It came after the first record.
             user.owner = self.knowledge.owner(identity, &self.clock);

@@ -1,6 +1,6 @@
 //! The fields that name an owner.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,42 @@ pub struct Owner {
     /// Its Kubernetes pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Pod>,
+}
+
+/// So many owners are recognised without a look at what is in them.
+const RECOGNISED_MAX: usize = 1 << 13;
+
+/// What was found out of owners: by where they are in memory, which they do not leave as long as they are here.
+#[derive(Debug)]
+pub struct ByOwner<T>(HashMap<usize, (Arc<Owner>, T)>);
+
+impl<T> Default for ByOwner<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> ByOwner<T> {
+    /// What was found out of one.
+    #[must_use]
+    pub fn get(&self, owner: &Arc<Owner>) -> Option<&T> {
+        let place = Arc::as_ptr(owner).addr();
+        self.0.get(&place).map(|(_, found)| found)
+    }
+
+    /// Remembers it. Where there are too many, all others are forgotten.
+    pub fn note(&mut self, owner: &Arc<Owner>, found: T) {
+        if self.0.len() >= RECOGNISED_MAX {
+            self.0.clear();
+        }
+        let place = Arc::as_ptr(owner).addr();
+        self.0.insert(place, (owner.clone(), found));
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// A process.

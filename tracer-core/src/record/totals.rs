@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Word;
+use super::{Word, is_zero};
 
 /// `seen` = `selected_out` + the sum of `lost` + `undecodable` + `delivered`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct KernelTotals {
     pub delivered: u64,
 }
 
-/// `delivered` + `derived` = `suppressed` + `written`
+/// `delivered` + `derived` = `suppressed` + `written` + `lost`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputTotals {
     /// Records from the kernel.
@@ -32,6 +32,9 @@ pub struct OutputTotals {
     pub suppressed: u64,
     /// Written, this one included.
     pub written: u64,
+    /// Not written, of a stream beside a history: whoever read it was too slow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u64,
 }
 
 /// `seen` = `lost` + `undecodable` + `delivered`

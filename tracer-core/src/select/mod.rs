@@ -16,7 +16,7 @@ use tracer_abi::{Predicates, Subject as RawSubject};
 pub use self::{
     compiled::Compiled,
     ports::Ports,
-    told::{FromLines, Told},
+    told::{Following, FromLines, Told},
 };
 use crate::{
     cgroup::Cgroups,

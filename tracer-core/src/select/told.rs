@@ -3,7 +3,10 @@
 //! A line says all that the tests look at, in words. They are put back into what the kernel half looks
 //! at, so that the same code decides as live and in a replay.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use ipnet::Ipv6Net;
 use serde::Deserialize;
@@ -19,7 +22,7 @@ use crate::{
     hosts::Sum,
     outcome::Outcome,
     protocol::Protocol,
-    record::{self, Direction, Endpoint, Event, NOT_OF_CONNECTIONS, NameFrom, Owner, Record},
+    record::{self, Direction, Endpoint, Event, Id, NOT_OF_CONNECTIONS, NameFrom, Owner, Record},
     scope::{Scope, Scopes, to_address},
 };
 
@@ -284,6 +287,18 @@ impl FromLines {
 
     /// Whether a line is.
     pub fn keeps(&mut self, told: &Told) -> bool {
+        self.keeps_connection(told) && self.keeps_record(told)
+    }
+
+    /// Whether the tests on records keep it.
+    fn keeps_record(&self, told: &Told) -> bool {
+        let least = self.selection.severity;
+        let is_grave = told.severity.is_none_or(|one| one >= least);
+        is_grave && self.selection.keeps_record(told.event, told.outcome)
+    }
+
+    /// Whether the tests on connections keep it.
+    fn keeps_connection(&mut self, told: &Told) -> bool {
         // The host has judged its addresses itself, by its own and by what its user declared.
         self.compiled.scopes.clear();
         if let Some(remote) = &told.remote
@@ -308,14 +323,63 @@ impl FromLines {
             selection.keeps_connection(&self.compiled, &cgroups, subject)
         };
         let people = told.people();
-        let is_kept = match people.as_slice() {
+        match people.as_slice() {
             [] => keeps(None),
             people => people.iter().any(|person| keeps(Some(*person))),
+        }
+    }
+}
+
+/// So many connections are followed at most. Records of their ends may be lost, and nothing else says that they
+/// are over.
+const FOLLOWED_MAX: usize = 1 << 20;
+
+/// A selection from records in their order: of a connection that was selected once, all that follows is.
+#[derive(Debug)]
+pub struct Following {
+    lines: FromLines,
+    followed: HashSet<Id>,
+}
+
+impl Following {
+    /// What is selected.
+    #[must_use]
+    pub fn new(selection: Selection) -> Self {
+        Self {
+            lines: FromLines::new(selection),
+            followed: HashSet::new(),
+        }
+    }
+
+    /// What is selected.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        self.lines.selection()
+    }
+
+    /// Whether a record is. Those of the run itself always are.
+    pub fn keeps(&mut self, record: &Record) -> bool {
+        let Some(told) = Told::of(record) else {
+            return true;
         };
-        let is_grave = told
-            .severity
-            .is_none_or(|one| one >= self.selection.severity);
-        is_kept && is_grave && self.selection.keeps_record(told.event, told.outcome)
+        let is_kept = match record {
+            Record::Connection(connection) => self.keeps_connection(connection, &told),
+            _ => self.lines.keeps_connection(&told),
+        };
+        is_kept && self.lines.keeps_record(&told)
+    }
+
+    fn keeps_connection(&mut self, connection: &record::Connection, told: &Told) -> bool {
+        let is_kept = self.followed.contains(&connection.id) || self.lines.keeps_connection(told);
+        if connection.head.event.is_last() {
+            self.followed.remove(&connection.id);
+        } else if is_kept {
+            if self.followed.len() >= FOLLOWED_MAX {
+                self.followed.clear();
+            }
+            self.followed.insert(connection.id);
+        }
+        is_kept
     }
 }
 
@@ -411,6 +475,42 @@ mod tests {
         // One of them is not.
         assert!(keeps(HELD, other, true));
         assert!(!keeps(HELD, Test::User(vec![0]), false));
+    }
+
+    #[test]
+    fn what_was_selected_once_is_followed_to_its_end() {
+        let record = |event: &str, process: &str, id: &str| {
+            let line = format!(
+                r#"{{"time": "2026-11-21T00:00:00Z", "event": "{event}", "seq": 1, "host": "a", "id": "{id}",
+                "protocol": "tcp", "family": "ipv4", "netns": 7, "attribution": "io",
+                "process": {{"pid": 12, "tid": 12, "name": "{process}", "start_time": "2026-11-21T00:00:00Z"}},
+                "user": {{"uid": 0, "gid": 0}}, "cgroup": {{"id": 1}}}}"#
+            );
+            Record::read(&line).unwrap()
+        };
+        let selection = Selection {
+            terms: vec![Term {
+                test: Test::Process(vec!["curl".to_owned()]),
+                is_negated: false,
+            }],
+            not_events: vec![Event::Update],
+            ..Selection::default()
+        };
+        let mut following = Following::new(selection);
+        for (event, process, id, is_kept) in [
+            ("connect", "sh", "1-0", false),
+            ("connect", "curl", "2-0", true),
+            ("update", "curl", "2-0", false),
+            // It was handed over.
+            ("established", "sh", "2-0", true),
+            ("close", "sh", "2-0", true),
+            ("existing", "sh", "2-0", false),
+            ("close", "sh", "1-0", false),
+        ] {
+            let is = following.keeps(&record(event, process, id));
+            assert_eq!(is, is_kept, "{event} of {process}, {id}");
+        }
+        assert!(following.followed.is_empty());
     }
 
     #[test]

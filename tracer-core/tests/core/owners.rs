@@ -363,7 +363,7 @@ fn only_what_is_not_known_is_asked() {
 }
 
 #[test]
-fn a_container_is_asked_for_until_its_engine_is_heard() {
+fn a_container_is_asked_for_until_all_is_known() {
     let id = "0123456789abcdef".repeat(4);
     let path = format!("/kubepods/burstable/pod{}/{id}", "00".repeat(16));
     let mut knowledge = knowledge();
@@ -378,12 +378,14 @@ fn a_container_is_asked_for_until_its_engine_is_heard() {
         questions.filter(of_containers).collect::<Vec<_>>()
     };
     let cgroup = path.as_str().into();
-    assert_eq!(asked(&knowledge), [Question::Container { cgroup }]);
+    let question = [Question::Container { cgroup }];
+    assert_eq!(asked(&knowledge), question);
     // An owner that was written before is not kept as it was.
     let before = owner(&mut knowledge, &identity);
-    assert_eq!(before.container.unwrap().name, None);
-    assert_eq!(before.pod.unwrap().name, None);
-    knowledge.learn_container(&fact::Container {
+    assert_eq!(before.container.as_ref().unwrap().name, None);
+    assert_eq!(before.pod.as_ref().unwrap().name, None);
+    assert!(!knowledge.has_more_of(&identity, &before));
+    let mut container = fact::Container {
         id,
         name: Some("web".to_owned()),
         pod: Some(fact::Pod {
@@ -391,8 +393,18 @@ fn a_container_is_asked_for_until_its_engine_is_heard() {
             ..fact::Pod::default()
         }),
         ..fact::Container::default()
-    });
+    };
+    knowledge.learn_container(&container);
+    assert_eq!(asked(&knowledge), question, "the pod calls it something");
+    assert!(knowledge.has_more_of(&identity, &before));
+    let of_pod = owner(&mut knowledge, &identity);
+    assert!(!knowledge.has_more_of(&identity, &of_pod));
+    let pod = container.pod.as_mut().unwrap();
+    pod.container = Some("web".to_owned());
+    knowledge.learn_container(&container);
     let after = owner(&mut knowledge, &identity);
+    assert!(knowledge.has_more_of(&identity, &of_pod));
+    assert!(!knowledge.has_more_of(&identity, &after));
     assert_eq!(after.container.unwrap().name.as_deref(), Some("web"));
     assert_eq!(after.pod.unwrap().name.as_deref(), Some("web-0"));
     assert_eq!(asked(&knowledge), []);

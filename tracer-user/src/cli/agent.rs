@@ -1,11 +1,14 @@
 //! Flags of `agent`.
 
+use std::net::SocketAddr;
+
 use clap::Args;
 
 use super::{
-    Config, DetailArgs, HistoryPlace, LiveArgs, NetworkArgs, SelectionArgs, VoiceArgs, WatchArgs,
+    Config, DetailArgs, HistoryPlace, LiveArgs, NetworkArgs, SelectionArgs, StreamArgs, VoiceArgs,
+    WatchArgs,
     groups::heading,
-    values::{Duration, Size},
+    values::{Duration, NodeName, Size},
 };
 use crate::store::Settings;
 
@@ -21,6 +24,9 @@ pub struct AgentArgs {
     /// Where it is kept, and for how long.
     #[command(flatten)]
     pub kept: KeepArgs,
+    /// What is streamed beside.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Count what has moved of connections that stay open, that often; 0s: never
     #[arg(
         long,
@@ -33,6 +39,12 @@ pub struct AgentArgs {
     /// Do not keep who looks at the connections of this host
     #[arg(long, help_heading = heading::HISTORY, hide_short_help = true)]
     pub no_discovery: bool,
+    /// Serve /healthz, /readyz and /metrics there, over plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = heading::SERVER)]
+    pub health: Option<SocketAddr>,
+    /// Ask the API server for the pods of this node, for names that the node's files lack
+    #[arg(long, value_name = "NODE", help_heading = heading::LIVE, hide_short_help = true)]
+    pub pods_of_node: Option<NodeName>,
     /// How much is said.
     #[command(flatten)]
     pub voice: VoiceArgs,

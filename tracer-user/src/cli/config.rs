@@ -22,6 +22,7 @@ use tracer_core::{
 use super::{
     NetworkArgs, Shown,
     groups::heading,
+    stream::StreamTable,
     values::{Duration, Size},
 };
 use crate::store::{Keep, Settings};
@@ -50,6 +51,8 @@ pub struct Config {
     discovery: Elements,
     /// What an agent keeps.
     pub(super) history: HistoryTable,
+    /// What it streams.
+    pub(super) stream: StreamTable,
 }
 
 /// What an agent keeps, where, for how long.
@@ -296,8 +299,10 @@ mod tests {
         for key in keys("[x]") {
             assert!(example.contains(&format!("[{key}]")), "{key}");
         }
-        for key in keys("[history]\nx = 1") {
-            assert!(example.contains(&format!("\n{key} = ")), "{key}");
+        for table in ["history", "stream"] {
+            for key in keys(&format!("[{table}]\nx = 1")) {
+                assert!(example.contains(&format!("\n{key} = ")), "{table}.{key}");
+            }
         }
     }
 }

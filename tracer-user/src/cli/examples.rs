@@ -204,6 +204,12 @@ Examples:
     conntracer agent --keep 30d --max-size 4G
   What goes to the internet, in a file of this case:
     conntracer agent --external --history case.db
+  Everything in the history, what goes to the internet on stdout:
+    conntracer agent --stream=--external
+  With pages for whoever watches it, at http://127.0.0.1:9642/healthz, /readyz and /metrics:
+    conntracer agent --health 127.0.0.1:9642
+  On a node of Kubernetes, with the names of its pods from the API server:
+    conntracer agent --pods-of-node worker-1.example.com
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 records were lost."
     ),

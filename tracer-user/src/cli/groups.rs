@@ -23,7 +23,7 @@ pub mod heading {
     pub const LIVE: &str = "Live";
     /// What is asked of what an agent kept.
     pub const HISTORY: &str = "History";
-    /// Where it is posted, and how.
+    /// Where it is posted, and how; what is served.
     pub const SERVER: &str = "Server";
     /// What is read and written.
     pub const FILES: &str = "Files";
@@ -89,6 +89,15 @@ pub struct LiveArgs {
     /// What is declared once for all.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// What `host` says in records: the name of the node, in a container [default: the host name]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        hide_short_help = true,
+        help_heading = heading::OUTPUT
+    )]
+    pub host_name: Option<String>,
     /// Which hooks to use: auto, fentry, kprobe or tracepoint, or FACT=HOOK for one fact
     #[arg(
         long,

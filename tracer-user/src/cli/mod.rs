@@ -19,6 +19,7 @@ mod replay;
 mod report;
 mod selection;
 mod snapshot;
+mod stream;
 mod top;
 mod trace;
 mod values;
@@ -45,6 +46,7 @@ pub use self::{
     report::ReportArgs,
     selection::{SelectionArgs, Surroundings},
     snapshot::SnapshotArgs,
+    stream::StreamArgs,
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
@@ -104,7 +106,7 @@ pub enum Command {
     /// Who looks at connections: discovery (ATT&CK T1049), on this host, in recordings, or in logs
     #[command(after_help = examples::DISCOVERY.short, after_long_help = examples::DISCOVERY.long)]
     Discovery(Box<DiscoveryArgs>),
-    /// Post connections to a server: the only command that makes connections of its own
+    /// Post connections to a server: beside `agent --pods-of-node` the only command that makes connections of its own
     #[command(after_help = examples::EXPORT.short, after_long_help = examples::EXPORT.long)]
     Export(Box<ExportArgs>),
     /// A live table of connections or hosts on the whole terminal: sort, filter, open a row

@@ -83,6 +83,36 @@ fn number_of_bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// What Kubernetes calls a node: as names of hosts are, in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeName(String);
+
+/// Characters of the longest name of a node.
+const NODE_NAME_MAX: usize = 253;
+
+impl FromStr for NodeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let is_label = |label: &str| {
+            label.starts_with(is_alphanumeric)
+                && label.ends_with(is_alphanumeric)
+                && label.chars().all(|c| is_alphanumeric(c) || c == '-')
+        };
+        let is_name = text.len() <= NODE_NAME_MAX && text.split('.').all(is_label);
+        is_name
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| format!("`{text}` is no name of a node such as worker-1.example.com"))
+    }
+}
+
+impl AsRef<str> for NodeName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A size of memory that a ring can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u32);
@@ -127,6 +157,26 @@ mod tests {
         assert_eq!(size("100M"), Ok(100 << 20));
         for wrong in ["", "2T", "1M", "-1G", "99999999999999999999G"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_of_nodes() {
+        for right in ["worker-1", "10.0.0.7", "ip-10-0-0-7.eu.example.com"] {
+            let node = right.parse::<NodeName>();
+            assert_eq!(node.as_ref().map(AsRef::as_ref), Ok(right));
+        }
+        let long = "n".repeat(254);
+        for wrong in [
+            "",
+            "a..b",
+            "-a",
+            "Worker",
+            "a,spec.nodeName!=a",
+            "a b",
+            &long,
+        ] {
+            assert!(wrong.parse::<NodeName>().is_err(), "{wrong}");
         }
     }
 

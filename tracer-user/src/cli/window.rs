@@ -5,7 +5,11 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp, ToSpan as _, Zoned, civil};
 
-use super::{Config, UsageError, groups::heading, values};
+use super::{
+    Config, UsageError,
+    groups::heading,
+    values::{self, Duration},
+};
 
 /// Where an agent keeps its history, if nothing else is said.
 const DEFAULT: &str = "/var/lib/conntracer/history.db";
@@ -149,18 +153,13 @@ impl FromStr for When {
 
 /// A length of time, in which a day has 24 hours and a week seven days.
 fn length(text: &str) -> Option<SignedDuration> {
-    let of_days = |unit, hours| {
-        let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
-        Some(SignedDuration::from_hours(i64::from(number) * hours))
-    };
+    if let Some(weeks) = text.strip_suffix('w') {
+        let weeks: u32 = weeks.parse().ok()?;
+        return Some(SignedDuration::from_hours(i64::from(weeks) * 24 * 7));
+    }
     // 16:34:46 is a time of day, though a length can be written so, too.
-    let of_hours = || {
-        let length: Option<SignedDuration> = text.parse().ok();
-        length.filter(|length| !length.is_negative() && !text.contains(':'))
-    };
-    of_days('d', 24)
-        .or_else(|| of_days('w', 24 * 7))
-        .or_else(of_hours)
+    let length: Duration = text.parse().ok().filter(|_| !text.contains(':'))?;
+    std::time::Duration::from(length).try_into().ok()
 }
 
 impl When {

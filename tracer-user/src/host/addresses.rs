@@ -1,8 +1,17 @@
 //! The addresses of network namespaces, read through one of their processes without entering them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use super::namespaces;
+
+/// Those of each of these namespaces, of which one process is known.
+pub fn of_all(namespaces: &BTreeMap<u32, u32>) -> BTreeMap<u32, Vec<IpAddr>> {
+    let one = |(netns, pid): (&u32, &u32)| (*netns, of_namespace(*pid));
+    namespaces.iter().map(one).collect()
+}
 
 /// All addresses of the namespace that a process is in.
 pub fn of_namespace(pid: u32) -> Vec<IpAddr> {

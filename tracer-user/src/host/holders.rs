@@ -86,19 +86,17 @@ fn cgroup(process: &Process, hierarchies: &Hierarchies) -> Option<(u64, bool)> {
     let cgroups = process.cgroups().ok()?;
     let path_in = |hierarchy: u32| {
         let mut paths = cgroups.0.iter().filter(|one| one.hierarchy == hierarchy);
-        paths.next().map(|one| one.pathname.trim_start_matches('/'))
+        paths.next().map(|one| one.pathname.as_str())
     };
     let v1 = hierarchies.v1_controller().and_then(|v1| {
-        let path = path_in(v1.number).filter(|path| !path.is_empty())?;
-        Some((v1.mount.join(path), true))
+        let directory = hierarchies.v1_directory(path_in(v1.number)?)?;
+        (directory != v1.mount).then_some(directory)
     });
-    let unified = hierarchies.unified().and_then(|mount| {
-        let path = path_in(0)?;
-        Some((mount.join(path), path.is_empty()))
-    });
+    let unified = path_in(0).and_then(|path| hierarchies.directory(path));
+    let is_root = unified.as_deref() == hierarchies.unified();
     let (directory, is_v1) = match (unified, v1) {
-        (Some((_, true)) | None, Some(v1)) => v1,
-        (unified, _) => (unified?.0, false),
+        (unified, Some(v1)) if unified.is_none() || is_root => (v1, true),
+        (unified, _) => (unified?, false),
     };
     // Its inode number.
     Some((std::fs::metadata(directory).ok()?.ino(), is_v1))

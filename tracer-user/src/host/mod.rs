@@ -1,5 +1,6 @@
 //! The door to the machine beside its kernel hooks: `/proc`, cgroupfs, the databases in `/etc`, and
-//! the clock. Everything is read, nothing is written, nobody is asked over the network.
+//! the clock. Everything is read, nothing is written, and nobody is asked over the network but the API
+//! server of Kubernetes, if the user wants that ([`pods`]).
 
 pub mod accounts;
 pub mod addresses;
@@ -12,6 +13,7 @@ pub mod hashes;
 pub mod holders;
 pub mod identity;
 pub mod namespaces;
+pub mod pods;
 pub mod processes;
 pub mod sockets;
 
@@ -21,13 +23,14 @@ use std::{
     time::Duration,
 };
 
-use tracer_core::fact::{Cgroup, Fact, Hosts, Question, Resident};
+use tracer_core::fact::{self, Cgroup, Fact, Hosts, Question, Resident};
 
 use self::{
     accounts::Accounts,
     cgroups::Hierarchies,
     containers::Engines,
     hashes::{Asked, Hasher},
+    pods::Pods,
 };
 
 /// What attribution may ask about the machine.
@@ -50,6 +53,8 @@ const ASKED_MAX: usize = 16_384;
 
 /// The machine that conntracer runs on.
 pub struct Machine {
+    /// What it is called, where its own name is not meant.
+    name: Option<String>,
     hierarchies: Hierarchies,
     engines: Engines,
     /// Network namespace → its addresses.
@@ -62,16 +67,34 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine as it is mounted in this process's view. `hashes`: of executables.
-    pub fn new(hashes: bool) -> io::Result<Self> {
+    /// The machine as it is mounted in this process's view. `hashes`: of executables; `pods`: those that an
+    /// API server lists.
+    pub fn new(hashes: bool, pods: Option<Pods>) -> io::Result<Self> {
         Ok(Self {
+            name: None,
             hierarchies: Hierarchies::find(),
-            engines: Engines::new(),
+            engines: Engines::new(pods),
             addresses: BTreeMap::new(),
             accounts: Accounts::default(),
             hasher: hashes.then(Hasher::start).transpose()?,
             asked: HashSet::new(),
         })
+    }
+
+    /// The same, called like this.
+    #[must_use]
+    pub fn called(mut self, name: Option<&str>) -> Self {
+        self.name = name.map(str::to_owned);
+        self
+    }
+
+    /// Which machine it is.
+    fn identity(&self) -> fact::Host {
+        let mut identity = identity::read();
+        if let Some(name) = &self.name {
+            identity.name.clone_from(name);
+        }
+        identity
     }
 
     /// The hash of what a process runs, if it is known by now.
@@ -166,12 +189,9 @@ fn hosts((netns, pid): (u32, u32)) -> Option<Fact> {
 impl Host for Machine {
     fn begin(&mut self) -> Vec<Fact> {
         let namespaces = namespaces::all();
-        self.addresses = namespaces
-            .iter()
-            .map(|(netns, pid)| (*netns, addresses::of_namespace(*pid)))
-            .collect();
+        self.addresses = addresses::of_all(&namespaces);
         let mut facts = vec![
-            Fact::Host(identity::read()),
+            Fact::Host(self.identity()),
             Fact::Users(self.accounts.host().unwrap_or_default()),
             Fact::Services(etc::services()),
             self.all_addresses(),
@@ -212,10 +232,7 @@ impl Host for Machine {
 
     fn refresh(&mut self) -> Vec<Fact> {
         let before = self.all_addresses();
-        let own = std::process::id();
-        if let Some(netns) = namespaces::of(own) {
-            self.addresses.insert(netns, addresses::of_namespace(own));
-        }
+        self.addresses = addresses::of_all(&namespaces::all());
         let after = self.all_addresses();
         let addresses = (before != after).then_some(after);
         let users = self.accounts.host().map(Fact::Users);

@@ -12,12 +12,21 @@ use std::{
 use nix::sched::{CloneFlags, setns};
 use procfs::process::Process;
 
+use super::cgroups::Hierarchies;
+
 /// Inode numbers of the namespaces the machine was booted with (`include/linux/proc_ns.h`).
 const INITIAL_CGROUP: u64 = 0xEFFF_FFFB;
 const INITIAL_PID: u64 = 0xEFFF_FFFC;
 
 /// The network namespace of the calling thread.
 const OF_THREAD: &str = "/proc/thread-self/ns/net";
+
+/// Whether the first process has another namespace of a kind (as `/proc` calls it) than this one, as far as that can
+/// be told.
+pub fn is_first_elsewhere(kind: &str) -> bool {
+    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
+    of("1").is_some_and(|first| Some(first) != of("self"))
+}
 
 /// The network namespace of a process.
 pub fn of(pid: u32) -> Option<u32> {
@@ -69,19 +78,43 @@ impl Namespace {
 pub fn enterable() -> (Vec<Namespace>, Vec<String>) {
     let (namespaces, mut sentences) = open_all();
     let refusals = refusals(&namespaces);
-    let (mut entered, mut refused) = (Vec::new(), Vec::new());
+    let mut entered = Vec::new();
+    let mut refused: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for (namespace, refusal) in namespaces.into_iter().zip(refusals) {
         match refusal {
             None => entered.push(namespace),
-            Some(error) => refused.push(format!(
-                "existing: what no process holds in the network namespace {} is not known: it \
-                 cannot be entered: {error}",
-                namespace.inode
-            )),
+            Some(error) => {
+                let of_error = refused.entry(error.to_string()).or_default();
+                of_error.push(namespace.inode);
+            }
         }
     }
-    sentences.extend(refused);
+    let refused = refused.iter();
+    sentences.extend(refused.map(|(error, inodes)| not_entered(error, inodes)));
     (entered, sentences)
+}
+
+/// So many namespaces are named in a sentence. On a node each pod has one.
+const NAMED_MAX: usize = 16;
+
+/// What is not known because they cannot be entered.
+fn not_entered(error: &str, inodes: &[u32]) -> String {
+    let named = inodes.iter().take(NAMED_MAX);
+    let named: Vec<String> = named.map(ToString::to_string).collect();
+    let more = match inodes.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (which, they) = if inodes.len() == 1 {
+        ("namespace", "it")
+    } else {
+        ("namespaces", "they")
+    };
+    format!(
+        "existing: what no process holds in the network {which} {}{more} is not known: {they} cannot \
+         be entered: {error}",
+        named.join(", ")
+    )
 }
 
 /// Why each of them cannot be entered, if that is so.
@@ -182,7 +215,7 @@ pub fn limits() -> Vec<String> {
                 .to_owned(),
         );
     }
-    if !is_initial("cgroup", INITIAL_CGROUP) {
+    if !is_initial("cgroup", INITIAL_CGROUP) && !Hierarchies::find().lead_out() {
         limits.push(
             "cgroup: conntracer runs in a cgroup namespace of its own, so that cgroups from \
              before the start outside of it cannot be named"

@@ -3,7 +3,9 @@
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anyhow::Context as _;
-use tracer_core::{clock::Clock, format::Format, record::Record, redact::Arguments};
+use tracer_core::{clock::Clock, record::Record, totals::Totals};
+
+use super::lines::Lines;
 
 /// What became of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub trait RecordSink {
     /// Something is to be known of the records that they do not say.
     fn note(&mut self, _sentence: &str) {}
 
+    /// What it comes to by now; once a second.
+    fn totals(&mut self, _totals: &Totals) {}
+
     /// No record follows.
     fn end(&mut self) -> anyhow::Result<Written> {
         Ok(Written::All)
@@ -34,48 +39,31 @@ pub trait RecordSink {
 
 /// Formats records and writes them.
 pub struct Sink<W: Write> {
-    format: Box<dyn Format>,
-    /// What is shown of arguments.
-    arguments: Arguments,
+    lines: Lines,
     writer: BufWriter<W>,
     /// What it is called in an error.
     name: String,
-    line: Vec<u8>,
 }
 
 impl<W: Write> Sink<W> {
     /// A sink for a writer.
-    pub fn new(format: Box<dyn Format>, arguments: Arguments, writer: W, name: &str) -> Self {
+    pub fn new(lines: Lines, writer: W, name: &str) -> Self {
         Self {
-            format,
-            arguments,
+            lines,
             writer: BufWriter::with_capacity(64 << 10, writer),
             name: name.to_owned(),
-            line: Vec::new(),
         }
     }
 
     /// Writes records, in whole lines.
     pub fn write(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written> {
         for record in records {
-            self.line.clear();
-            self.format(record, clock);
-            let result = self.writer.write_all(&self.line);
+            let result = self.writer.write_all(self.lines.of(record, clock));
             if self.check(result)? == Written::Closed {
                 return Ok(Written::Closed);
             }
         }
         Ok(Written::All)
-    }
-
-    fn format(&mut self, record: &Record, clock: &Clock) {
-        if matches!(self.arguments, Arguments::Full) {
-            self.format.write(record, clock, &mut self.line);
-            return;
-        }
-        let mut record = record.clone();
-        self.arguments.apply(&mut record);
-        self.format.write(&record, clock, &mut self.line);
     }
 
     /// Hands over what is buffered.
@@ -102,9 +90,7 @@ impl<W: Write> RecordSink for Sink<W> {
     }
 
     fn end(&mut self) -> anyhow::Result<Written> {
-        self.line.clear();
-        self.format.end(&mut self.line);
-        let result = self.writer.write_all(&self.line);
+        let result = self.writer.write_all(self.lines.end());
         match self.check(result)? {
             Written::All => self.flush(),
             Written::Closed => Ok(Written::Closed),

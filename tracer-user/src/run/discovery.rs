@@ -55,9 +55,7 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
         networks: &args.show.networks,
         config: &config,
         output: Output::Shown(&args.show.output, &NO_COLUMNS, &args.format),
-        hooks: &args.live.hooks,
-        buffer: args.live.buffer,
-        kernel_log: args.live.kernel_log,
+        kernel: &args.live,
         record: Recording::of(&args.recording, &args.show.output),
         count: None,
         updates: Updates::Never,
@@ -66,6 +64,7 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
         discovery: Some(elements),
         cross_check: false,
         hash: args.details.hash,
+        pods: None,
         until: Until::after(args.duration),
         reload: None,
     })

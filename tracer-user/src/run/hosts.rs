@@ -87,9 +87,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         networks: &args.show.networks,
         config: &args.live.config.load()?,
         output: Output::Taken(Box::new(table)),
-        hooks: &args.live.hooks,
-        buffer: args.live.buffer,
-        kernel_log: args.live.kernel_log,
+        kernel: &args.live,
         record: None,
         count: None,
         updates,
@@ -98,6 +96,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         discovery: None,
         cross_check: false,
         hash: args.details.hash,
+        pods: None,
         until,
         reload: None,
     })?;

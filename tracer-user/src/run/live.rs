@@ -27,13 +27,14 @@ use super::{
 };
 use crate::{
     cli::{
-        BATCH, Bytes, Colour, Config, FormatArgs, NetworkArgs, OutputArgs, OutputFormat,
+        BATCH, Colour, Config, FormatArgs, LiveArgs, NetworkArgs, OutputArgs, OutputFormat,
         RecordArgs, SelectionArgs, Surroundings, TableArgs, UsageError,
     },
     host::{
         Machine, accounts, addresses,
         clock::{Clock as _, SystemClock},
         namespaces,
+        pods::Pods,
     },
     kernel::{
         cross_check::Checker,
@@ -41,12 +42,12 @@ use crate::{
         interrupts::ending_signals,
         ladder,
         load::{self, Attached, Request},
-        log::{KernelLog, Level},
+        log::KernelLog,
         object,
-        policy::Policy,
     },
     output::{
         file,
+        lines::Lines,
         recorder::Recorder,
         sink::{RecordSink, Sink},
         terminal,
@@ -66,12 +67,8 @@ pub struct Live<'a> {
     pub config: &'a Config,
     /// Where records go.
     pub output: Output<'a>,
-    /// Which hooks may be used.
-    pub hooks: &'a Policy,
-    /// Size of the ring.
-    pub buffer: Bytes,
-    /// Diagnostics of the kernel programs.
-    pub kernel_log: Level,
+    /// How the kernel is looked at.
+    pub kernel: &'a LiveArgs,
     /// The recording that is made.
     pub record: Option<Recording<'a>>,
     /// How many records about connections are written at most.
@@ -88,6 +85,8 @@ pub struct Live<'a> {
     pub cross_check: bool,
     /// Executables are hashed.
     pub hash: bool,
+    /// The pods of this node, if an API server is asked for them.
+    pub pods: Option<Pods>,
     /// When it ends, if nobody ends it.
     pub until: Until,
     /// What is configured can be read again while it runs.
@@ -250,13 +249,13 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     ending_signals().thread_block()?;
     let mut attached = load::attach(&Request {
         facts: &wanted,
-        policy: args.hooks,
+        policy: &args.kernel.hooks,
         selection: &compiled,
-        ring_bytes: args.buffer.0,
+        ring_bytes: args.kernel.buffer.0,
         idle_ms: milliseconds(args.udp_idle),
         update_ms: args.updates.least_age().map_or(u32::MAX, milliseconds),
         states: args.states,
-        log_level: args.kernel_log.number(),
+        log_level: args.kernel.kernel_log.number(),
     })?;
     let (namespaces, mut sentences) = namespaces::enterable();
     let checker = args.cross_check.then(|| {
@@ -268,7 +267,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     for sentence in &tracing.degraded {
         warn!("{sentence}");
     }
-    let log = KernelLog::open(&mut attached.ebpf, args.kernel_log)?;
+    let log = KernelLog::open(&mut attached.ebpf, args.kernel.kernel_log)?;
     let session = Session {
         source: Kernel::start(
             attached,
@@ -278,7 +277,9 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
             args.updates == Updates::AtEnd,
             args.reload.is_some(),
         )?,
-        host: Machine::new(args.hash).context("cannot hash executables")?,
+        host: Machine::new(args.hash, args.pods)
+            .context("cannot hash executables")?
+            .called(args.kernel.host_name.as_deref()),
         clock,
         pipeline,
         sink,
@@ -395,7 +396,7 @@ pub fn sink(
             Box::new(Table::with_columns(layout, &columns))
         }
     };
-    Ok(Sink::new(format, arguments, writer, &name))
+    Ok(Sink::new(Lines::new(format, arguments), writer, &name))
 }
 
 /// Whether there are colours, on what can have them or cannot.

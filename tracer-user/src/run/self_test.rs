@@ -37,7 +37,7 @@ use super::{
     session::Until,
 };
 use crate::{
-    cli::{Bytes, Config, NetworkArgs, SelectionArgs},
+    cli::{Bytes, Config, ConfigArgs, LiveArgs, NetworkArgs, SelectionArgs},
     kernel::{interrupts::ending_signals, ladder::Fact, log::Level, policy::Policy},
 };
 
@@ -78,6 +78,13 @@ fn listen(mut lines: BufReader<ChildStdout>, news: &Sender<News>) {
 
 /// Traces the namespace until the judge has heard enough.
 fn trace(netns: u32, hooks: &Policy, to: Gatherer) -> anyhow::Result<()> {
+    let live = LiveArgs {
+        config: ConfigArgs { config: None },
+        host_name: None,
+        hooks: hooks.clone(),
+        buffer: RING,
+        kernel_log: Level::Off,
+    };
     live::run(Live {
         facts: &Fact::ALL,
         selection: &SelectionArgs::of_namespace(netns),
@@ -87,10 +94,9 @@ fn trace(netns: u32, hooks: &Policy, to: Gatherer) -> anyhow::Result<()> {
         discovery: None,
         cross_check: false,
         hash: false,
+        pods: None,
         output: Output::Taken(Box::new(to)),
-        hooks,
-        buffer: RING,
-        kernel_log: Level::Off,
+        kernel: &live,
         record: None,
         count: None,
         updates: Updates::Never,

@@ -180,6 +180,9 @@ impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
             Message::Counters(time_ns, counters) => {
                 self.record(&Entry::Counters(time_ns, counters), progress);
                 self.pipeline.count(time_ns, counters, records);
+                if let Some(sink) = &mut self.sink {
+                    sink.totals(self.pipeline.totals());
+                }
                 self.refresh(records, progress);
                 if progress.phase == Phase::Tracing {
                     self.source.sweep();

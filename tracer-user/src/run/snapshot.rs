@@ -24,9 +24,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         networks: &args.show.networks,
         config: &args.live.config.load()?,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
-        hooks: &args.live.hooks,
-        buffer: args.live.buffer,
-        kernel_log: args.live.kernel_log,
+        kernel: &args.live,
         record: Recording::of(&args.recording, &args.show.output),
         count: None,
         updates: Updates::Never,
@@ -35,6 +33,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
         discovery: None,
         cross_check: args.cross_check,
         hash: args.details.hash,
+        pods: None,
         until: Until::Surveyed,
         reload: None,
     })

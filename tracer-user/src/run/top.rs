@@ -47,9 +47,7 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         networks: &args.networks,
         config: &config,
         output: Output::Taken(Box::new(Top::new(look(args)))),
-        hooks: &args.live.hooks,
-        buffer: args.live.buffer,
-        kernel_log: args.live.kernel_log,
+        kernel: &args.live,
         record: None,
         count: None,
         updates: Updates::every(args.update_interval.into()),
@@ -58,6 +56,7 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         discovery: args.findings.elements(&args.selection, &config),
         cross_check: false,
         hash: args.details.hash,
+        pods: None,
         until: Until::after(args.watch.duration),
         reload: None,
     })

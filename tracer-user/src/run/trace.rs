@@ -26,9 +26,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
         networks: &args.show.networks,
         config: &config,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
-        hooks: &args.live.hooks,
-        buffer: args.live.buffer,
-        kernel_log: args.live.kernel_log,
+        kernel: &args.live,
         record: Recording::of(&args.recording, &args.show.output),
         count: args.count,
         updates: Updates::every(args.update_interval.into()),
@@ -37,6 +35,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
         discovery,
         cross_check: false,
         hash: args.details.hash,
+        pods: None,
         until: Until::after(args.watch.duration),
         reload: None,
     })

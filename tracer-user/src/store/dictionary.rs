@@ -8,14 +8,12 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tracer_core::{
     hosts::Who,
-    record::{Endpoint, Owner},
+    record::{ByOwner, Endpoint, Owner},
     redact::Arguments,
 };
 
 /// So many numbers of each kind are remembered. The rest is looked up.
 const KNOWN_MAX: usize = 1 << 16;
-/// So many owners are recognised without a look at what is in them.
-const SEEN_MAX: usize = 1 << 13;
 
 /// An owner's row, and the one of what remains of it without its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +30,7 @@ pub struct Dictionary {
     texts: Known<String, i64>,
     addresses: Known<(String, &'static str), i64>,
     owners: Known<[u8; 16], OwnerId>,
-    /// By where they are in memory, which they do not leave as long as they are here.
-    seen: HashMap<usize, (Arc<Owner>, OwnerId)>,
+    seen: ByOwner<OwnerId>,
     /// What was given a number since somebody looks for what nothing refers to.
     marks: Option<Marks>,
 }
@@ -46,7 +43,7 @@ impl Dictionary {
             texts: Known::default(),
             addresses: Known::default(),
             owners: Known::default(),
-            seen: HashMap::new(),
+            seen: ByOwner::default(),
             marks: None,
         }
     }
@@ -144,15 +141,11 @@ impl Dictionary {
 
     /// The numbers of an owner.
     pub fn owner(&mut self, db: &Connection, owner: &Arc<Owner>) -> rusqlite::Result<OwnerId> {
-        let place = Arc::as_ptr(owner).addr();
-        if let Some((_, id)) = self.seen.get(&place) {
+        if let Some(id) = self.seen.get(owner) {
             return Ok(*id);
         }
         let id = self.look_up(db, owner)?;
-        if self.seen.len() >= SEEN_MAX {
-            self.seen.clear();
-        }
-        self.seen.insert(place, (owner.clone(), id));
+        self.seen.note(owner, id);
         Ok(id)
     }
 

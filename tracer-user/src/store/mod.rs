@@ -15,12 +15,23 @@ mod schema;
 mod sweep;
 mod write;
 
+use std::path::Path;
+
 pub use self::{
     book::Book,
-    queue::Settings,
+    queue::{Settings, Standing},
     retention::{Keep, prune},
     row::nanoseconds,
     write::{Handle, Progress, Writer},
 };
+
+/// How large a history is with what is not yet in its place (the WAL), in bytes. What is not there has none.
+pub fn size(path: &Path) -> u64 {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let of = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    of(path) + of(Path::new(&wal))
+}
+
 #[cfg(test)]
 mod tests;

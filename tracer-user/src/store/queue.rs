@@ -46,6 +46,23 @@ pub struct Work {
     pub is_last: bool,
 }
 
+/// How it stands with what is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Records that wait, those that are being written included.
+    pub waiting: usize,
+    /// How many of them there can be.
+    pub room: usize,
+    /// Records that there was no room for, or that could not be written, since the start.
+    pub lost: u64,
+    /// The first record of the run is on the disk.
+    pub has_begun: bool,
+    /// What was tried last could not be written.
+    pub is_failing: bool,
+    /// When whoever writes was there last; `None`: not yet.
+    pub heard: Option<Instant>,
+}
+
 /// Between the thread that traces and the one that writes.
 #[derive(Debug)]
 pub struct Queue {
@@ -64,12 +81,24 @@ struct Waiting {
     dropped: Option<Gap>,
     gaps: Vec<Gap>,
     settings: Option<Settings>,
-    /// Something was lost, however long ago.
-    has_lost: bool,
+    /// What was lost, however long ago.
+    lost: u64,
+    writing: Writing,
     /// Whoever traces was there since this was asked last; when, in nanoseconds since boot.
     is_alive: bool,
     alive_ns: Option<u64>,
     is_over: bool,
+}
+
+/// How far whoever writes has come.
+#[derive(Debug, Default)]
+struct Writing {
+    /// The first record of the run is written.
+    has_begun: bool,
+    /// What was tried last could not be written.
+    is_failing: bool,
+    /// When it was there last.
+    heard: Option<Instant>,
 }
 
 impl Queue {
@@ -121,7 +150,30 @@ impl Queue {
 
     /// Whether something was lost.
     pub fn has_lost(&self) -> bool {
-        self.lock().has_lost
+        self.lock().lost > 0
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        let waiting = self.lock();
+        Standing {
+            waiting: waiting.records.len() + waiting.under_way,
+            room: self.room,
+            lost: waiting.lost,
+            has_begun: waiting.writing.has_begun,
+            is_failing: waiting.writing.is_failing,
+            heard: waiting.writing.heard,
+        }
+    }
+
+    /// The first record of the run is written. Whether that is news.
+    pub fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.lock().writing.has_begun, true)
+    }
+
+    /// Whether writing fails from here on. Whether that is news.
+    pub fn set_failing(&self, is_failing: bool) -> bool {
+        std::mem::replace(&mut self.lock().writing.is_failing, is_failing) != is_failing
     }
 
     /// Whether whoever traces was there since this was asked last.
@@ -160,7 +212,8 @@ impl Queue {
 
     /// Waits before something is tried again.
     pub fn pause(&self, time: Duration) {
-        let waiting = self.lock();
+        let mut waiting = self.lock();
+        waiting.writing.heard = Some(Instant::now());
         let is_going_on = |waiting: &mut Waiting| !waiting.is_over;
         let _ = self.changed.wait_timeout_while(waiting, time, is_going_on);
     }
@@ -188,10 +241,11 @@ impl Queue {
     /// What there is no more time for. How many records that are.
     pub fn abandon(&self, work: &Work) -> usize {
         let mut waiting = self.lock();
-        waiting.has_lost = true;
-        let left = waiting.records.len();
+        let abandoned = waiting.records.len() + work.records.len();
+        waiting.lost = waiting.lost.saturating_add(abandoned as u64);
         waiting.records.clear();
-        left + work.records.len()
+        waiting.under_way = 0;
+        abandoned
     }
 }
 
@@ -212,7 +266,7 @@ impl Waiting {
     }
 
     fn lose(&mut self, record: &Record) {
-        self.has_lost = true;
+        self.lost += 1;
         let time = nanoseconds(&record.head().time);
         let gap = self.dropped.get_or_insert(Gap {
             why: Why::Dropped,
@@ -242,6 +296,7 @@ impl Waiting {
     }
 
     fn take(&mut self) -> Work {
+        self.writing.heard = Some(Instant::now());
         let count = self.records.len().min(BATCH_MAX);
         let records: Vec<Record> = self.records.drain(..count).collect();
         self.under_way = records.len();

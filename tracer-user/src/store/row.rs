@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection as Database, ToSql, named_params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracer_core::{
     names::NameSource,
     outcome::Outcome,
     protocol::Protocol,
-    record::{Ancestor, Connection, Destination, Direction, Event, Holder, Id, Process},
+    record::{
+        Ancestor, Connection, Destination, Direction, Event, Holder, Id, Process, is_over_state,
+    },
 };
 
 use super::dictionary::{Dictionary, json};
@@ -20,9 +22,6 @@ pub const INFERRED: i64 = 1;
 pub const OLDER: i64 = 2;
 /// No process took it.
 pub const NOT_ACCEPTED: i64 = 4;
-
-/// States in which nothing is open any more.
-const OVER: [&str; 2] = ["TIME_WAIT", "CLOSED"];
 
 /// What records say of a connection: a row without its number.
 #[derive(Clone, Debug)]
@@ -71,18 +70,19 @@ pub struct Row {
 }
 
 /// What few connections have.
-#[derive(Serialize)]
-struct Extra<'a> {
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extra {
     #[serde(skip_serializing_if = "Option::is_none")]
-    requested: Option<Destination>,
+    pub requested: Option<Destination>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    translated: Option<Destination>,
-    #[serde(skip_serializing_if = "<[Holder]>::is_empty")]
-    holders: &'a [Holder],
+    pub translated: Option<Destination>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    opened_by: Option<Arc<Process>>,
-    #[serde(skip_serializing_if = "<[Arc<str>]>::is_empty")]
-    names: &'a [Arc<str>],
+    pub opened_by: Option<Arc<Process>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Arc<str>>,
 }
 
 /// A time of a record, in nanoseconds since 1970.
@@ -118,11 +118,7 @@ impl Row {
             Some(Direction::Inbound | Direction::Listening) => (local_port, remote_port),
             Some(Direction::Outbound) | None => (remote_port, local_port),
         };
-        let is_over = event.is_last()
-            || record
-                .state
-                .as_deref()
-                .is_some_and(|state| OVER.contains(&state));
+        let is_over = event.is_last() || record.state.as_deref().is_some_and(is_over_state);
         let bytes = record.bytes;
         let sent = bytes.map(|bytes| number(bytes.sent));
         let received = bytes.map(|bytes| number(bytes.received));
@@ -331,6 +327,16 @@ UPDATE connection SET
     extra = :extra
 WHERE id = :id";
 
+/// The direction that a number of the file means.
+pub fn direction_of(number: i64) -> Option<Direction> {
+    match number {
+        1 => Some(Direction::Outbound),
+        2 => Some(Direction::Inbound),
+        3 => Some(Direction::Listening),
+        _ => None,
+    }
+}
+
 fn direction(direction: Option<Direction>) -> i64 {
     match direction {
         None => 0,
@@ -362,7 +368,7 @@ fn ancestry(
 }
 
 fn extra(record: &Connection, known: &Dictionary) -> Option<String> {
-    let names = record.remote.as_ref().map(|end| end.names.as_slice());
+    let remote = record.remote.as_ref();
     let mut opened_by = record.opened_by.clone();
     if let Some(process) = &mut opened_by {
         known.arguments().process(process);
@@ -370,9 +376,9 @@ fn extra(record: &Connection, known: &Dictionary) -> Option<String> {
     let extra = json(&Extra {
         requested: record.requested,
         translated: record.translated,
-        holders: &record.holders,
+        holders: record.holders.clone(),
         opened_by,
-        names: names.unwrap_or_default(),
+        names: remote.map_or_else(Vec::new, |end| end.names.clone()),
     });
     (extra != "{}").then_some(extra)
 }

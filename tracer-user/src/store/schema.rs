@@ -8,10 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// What is in the head of such a file: `cntr`.
-pub const APPLICATION: i64 = 0x636e_7472;
+const APPLICATION: i64 = 0x636e_7472;
 
 /// The way from an empty file to the newest schema. A step that was once released is never changed.
 pub const STEPS: &[&str] = &[include_str!("schema.sql")];
@@ -98,12 +98,15 @@ fn next_step<'a>(version: usize, steps: &[&'a str]) -> anyhow::Result<Option<&'a
     Ok(steps.get(version).copied())
 }
 
-/// How many steps were taken.
-fn version(transaction: &Transaction<'_>) -> anyhow::Result<usize> {
-    let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+/// How many steps were taken; none of an empty file.
+///
+/// # Errors
+/// If it is something else.
+pub fn version(db: &Connection) -> anyhow::Result<usize> {
+    let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
     let count = "SELECT count(*) FROM sqlite_schema";
-    let tables: i64 = transaction.query_row(count, [], |row| row.get(0))?;
+    let tables: i64 = db.query_row(count, [], |row| row.get(0))?;
     let is_empty = application == 0 && version == 0 && tables == 0;
     if application != APPLICATION && !is_empty {
         bail!("it is a database of something else");

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::{
     book::Book,
-    queue::{Queue, Settings, WAITING_MAX, Work},
+    queue::{Queue, Settings, Standing, WAITING_MAX, Work},
     retention::{Keep, Retention},
 };
 use crate::{
@@ -63,6 +63,11 @@ impl Handle {
     pub fn has_lost(&self) -> bool {
         self.0.has_lost()
     }
+
+    /// How it stands with what is to be written.
+    pub fn standing(&self) -> Standing {
+        self.0.standing()
+    }
 }
 
 impl Writer {
@@ -87,8 +92,6 @@ impl Writer {
             retention: Retention::new(keep),
             listener,
             queue: queue.clone(),
-            has_begun: false,
-            is_failing: false,
         };
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
@@ -150,8 +153,6 @@ struct Thread {
     retention: Retention,
     listener: Listener,
     queue: Arc<Queue>,
-    has_begun: bool,
-    is_failing: bool,
 }
 
 impl Thread {
@@ -204,8 +205,7 @@ impl Thread {
 
     /// Says once what is wrong.
     fn say(&mut self, why: &rusqlite::Error) {
-        if !self.is_failing {
-            self.is_failing = true;
+        if self.queue.set_failing(true) {
             let (path, room) = (self.book.path().display(), self.queue.room());
             warn!(
                 target: NOTES,
@@ -216,7 +216,7 @@ impl Thread {
 
     fn say_recovered(&mut self, dropped: Option<u64>) {
         let path = self.book.path().display();
-        if std::mem::take(&mut self.is_failing) {
+        if self.queue.set_failing(false) {
             info!(target: NOTES, "the history {path} is written again");
         }
         if let Some(dropped) = dropped {
@@ -225,8 +225,7 @@ impl Thread {
     }
 
     fn tell(&mut self) {
-        if !self.has_begun && self.book.run().is_some() {
-            self.has_begun = true;
+        if self.book.run().is_some() && self.queue.begin() {
             (self.listener)(Progress::Began);
         }
         if self.queue.was_alive() {

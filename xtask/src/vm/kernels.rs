@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::modules;
-use crate::command::{command, output, root, run};
+use crate::{
+    command::root,
+    suite::{Archive, Suite, find},
+};
 
 /// A kernel to test on.
 pub struct Wanted {
@@ -22,13 +25,6 @@ pub struct Wanted {
 
 /// All rungs, as the tests call them.
 pub const RUNGS: [&str; 5] = ["auto", "fexit", "kprobe", "kretprobe", "tracepoint"];
-
-/// The archives of the distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Archive {
-    Main,
-    Security,
-}
 
 /// The kernels, oldest first.
 ///
@@ -138,7 +134,7 @@ pub fn fetch() -> Vec<Kernel> {
 fn fetch_one(wanted: &Wanted) -> anyhow::Result<Kernel> {
     let mut reasons = Vec::new();
     for (suite, archive) in wanted.suites {
-        let result = Suite::open(suite, *archive).and_then(|suite| suite.kernel(wanted));
+        let result = Suite::open(suite, *archive).and_then(|suite| unpack(&suite, wanted));
         match result {
             Ok(kernel) => return Ok(kernel),
             Err(why) => reasons.push(format!("{suite}: {why:#}")),
@@ -147,130 +143,28 @@ fn fetch_one(wanted: &Wanted) -> anyhow::Result<Kernel> {
     bail!("{}", reasons.join("; "))
 }
 
-/// A suite of the distribution, read with a configuration of apt's that the system does not know.
-struct Suite {
-    directory: PathBuf,
-}
-
-impl Suite {
-    fn open(name: &str, archive: Archive) -> anyhow::Result<Self> {
-        let directory = cache().join("apt").join(name);
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(directory.join(part))?;
-        }
-        fs::write(directory.join("status"), "")?;
-        let uri = archive_uri(archive)?;
-        let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-        fs::write(
-            directory.join("sources.list"),
-            format!("deb [signed-by={keyring} arch=amd64] {uri} {name} main\n"),
-        )?;
-        let at = directory.display();
-        fs::write(
-            directory.join("apt.conf"),
-            format!(
-                "Dir::Etc::sourcelist \"{at}/sources.list\";\n\
-                 Dir::Etc::sourceparts \"/dev/null\";\n\
-                 Dir::State::lists \"{at}/lists\";\n\
-                 Dir::State::status \"{at}/status\";\n\
-                 Dir::Cache \"{at}/cache\";\n\
-                 APT::Architecture \"amd64\";\n\
-                 APT::Sandbox::User \"root\";\n"
-            ),
-        )?;
-        let suite = Self { directory };
-        println!("vm: reading the packages of {name}");
-        run(suite
-            .apt("apt-get")
-            .args(["update", "-qq", "--error-on=any"]))?;
-        Ok(suite)
-    }
-
-    fn apt(&self, program: &str) -> std::process::Command {
-        let mut apt = command(program);
-        apt.env("APT_CONFIG", self.directory.join("apt.conf"));
-        apt
-    }
-
-    /// Downloads the newest kernel for virtual machines.
-    fn kernel(&self, wanted: &Wanted) -> anyhow::Result<Kernel> {
-        let image = self.dependency("linux-image-cloud-amd64", "linux-image-")?;
-        let directory = cache().join("kernels").join(wanted.name);
-        let unpacked = directory.join("unpacked");
-        self.unpack(&image, &unpacked)?;
-        let is_image = |path: &Path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
-        };
-        if find(&unpacked, &is_image).is_none() {
-            // From 7 on image and modules are in packages of their own.
-            for part in ["linux-binary-", "linux-modules-"] {
-                self.unpack(&self.dependency(&image, part)?, &unpacked)?;
-            }
-        }
-        let vmlinuz = find(&unpacked, &is_image).context("there is no kernel image in it")?;
-        fs::rename(vmlinuz, directory.join("vmlinuz"))?;
-        modules::pack(&unpacked, &directory.join("modules.cpio"))?;
-        fs::remove_dir_all(unpacked)?;
-        let version = image.trim_start_matches("linux-image-");
-        let version = version.trim_end_matches("-cloud-amd64");
-        fs::write(directory.join("version"), version)?;
-        cached_one(wanted).context("it did not arrive")
-    }
-
-    /// The package that another one depends on, by the beginning of its name.
-    fn dependency(&self, package: &str, start: &str) -> anyhow::Result<String> {
-        let depends = output(self.apt("apt-cache").args(["depends", package]))?;
-        depends
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("Depends: "))
-            .find(|name| name.starts_with(start))
-            .map(str::to_owned)
-            .with_context(|| format!("{package} depends on no {start}…"))
-    }
-
-    /// Downloads and unpacks a package.
-    fn unpack(&self, package: &str, into: &Path) -> anyhow::Result<()> {
-        println!("vm: fetching {package}");
-        fs::create_dir_all(into)?;
-        run(self
-            .apt("apt-get")
-            .args(["download", "-qq", package])
-            .current_dir(into))?;
-        let archive = find(into, &|path| path.extension().is_some_and(|e| e == "deb"))
-            .context("the package did not arrive")?;
-        run(command("dpkg-deb").arg("--extract").arg(&archive).arg(into))?;
-        fs::remove_file(archive)?;
-        Ok(())
-    }
-}
-
-/// The first file below a directory that is wanted.
-pub fn find(directory: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
-    let entries = fs::read_dir(directory).ok()?.flatten();
-    let mut below = Vec::new();
-    for path in entries.map(|entry| entry.path()) {
-        if path.is_file() && is_wanted(&path) {
-            return Some(path);
-        }
-        if path.is_dir() && !path.is_symlink() {
-            below.push(path);
-        }
-    }
-    below.iter().find_map(|path| find(path, is_wanted))
-}
-
-/// Where this machine gets the distribution from.
-fn archive_uri(archive: Archive) -> anyhow::Result<String> {
-    let format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
-    let targets = output(command("apt-get").args(["indextargets", "--format", format]))?;
-    let start = match archive {
-        Archive::Main => "Debian|Debian|",
-        Archive::Security => "Debian|Debian-Security|",
+/// Downloads the newest one for virtual machines that a suite has.
+fn unpack(suite: &Suite, wanted: &Wanted) -> anyhow::Result<Kernel> {
+    let image = suite.dependency("linux-image-cloud-amd64", "linux-image-")?;
+    let directory = cache().join("kernels").join(wanted.name);
+    let unpacked = directory.join("unpacked");
+    suite.unpack(&image, &unpacked)?;
+    let is_image = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
     };
-    targets
-        .lines()
-        .find_map(|line| line.strip_prefix(start))
-        .map(str::to_owned)
-        .context("this machine does not get Debian's packages")
+    if find(&unpacked, &is_image).is_none() {
+        // From 7 on image and modules are in packages of their own.
+        for part in ["linux-binary-", "linux-modules-"] {
+            suite.unpack(&suite.dependency(&image, part)?, &unpacked)?;
+        }
+    }
+    let vmlinuz = find(&unpacked, &is_image).context("there is no kernel image in it")?;
+    fs::rename(vmlinuz, directory.join("vmlinuz"))?;
+    modules::pack(&unpacked, &directory.join("modules.cpio"))?;
+    fs::remove_dir_all(unpacked)?;
+    let version = image.trim_start_matches("linux-image-");
+    let version = version.trim_end_matches("-cloud-amd64");
+    fs::write(directory.join("version"), version)?;
+    cached_one(wanted).context("it did not arrive")
 }

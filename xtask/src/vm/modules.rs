@@ -7,8 +7,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{initramfs::archive, kernels::find};
-use crate::command::{command, output_bytes};
+use super::initramfs::archive;
+use crate::{
+    command::{command, output_bytes},
+    suite::find,
+};
 
 /// Those that are needed, each behind those that it needs. A kernel that has one built in, or not at all, has no
 /// such file.

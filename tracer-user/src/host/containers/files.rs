@@ -9,7 +9,7 @@ use anyhow::ensure;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::super::below;
+use super::super::{below, namespaces};
 
 /// Bytes of a file that are read. What lists all containers of a host has a kilobyte for each.
 const FILE_MAX: u64 = 8 << 20;
@@ -22,9 +22,7 @@ const DAMAGED_MAX: usize = 256;
 
 /// The roots of the machine: this process's, and the first process's where that is another.
 pub fn roots() -> Vec<String> {
-    let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    let first = mounts("1").filter(|first| Some(first) != mounts("self").as_ref());
-    let first = first.map(|_| "/proc/1/root".to_owned());
+    let first = namespaces::is_first_elsewhere("mnt").then(|| "/proc/1/root".to_owned());
     std::iter::once("/".to_owned()).chain(first).collect()
 }
 

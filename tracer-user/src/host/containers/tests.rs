@@ -6,9 +6,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use serde_json::json;
 use tracer_core::fact::{Container, Pod};
 
 use super::Engines;
+use crate::host::pods::Pods;
 
 const ID: &str = "3f4e5d6c7b8a99887766554433221100ffeeddccbbaa00112233445566778899";
 const UID: &str = "6f3a1c2e-8b4d-4e5f-9a0b-1c2d3e4f5a6b";
@@ -39,7 +41,11 @@ impl Root {
     }
 
     fn engines(&self) -> Engines {
-        Engines::below(vec![self.0.to_string_lossy().into_owned()])
+        self.engines_beside(None)
+    }
+
+    fn engines_beside(&self, pods: Option<Pods>) -> Engines {
+        Engines::below(vec![self.0.to_string_lossy().into_owned()], pods)
     }
 
     fn container(&self, cgroup: &str) -> Option<Container> {
@@ -315,10 +321,100 @@ fn what_is_missing_is_looked_for_again_but_not_at_once() {
     assert_eq!(engines.container(&cgroup), None);
     root.write(BUNDLE, OF_CONTAINERD);
     assert_eq!(engines.container(&cgroup), None);
-    for missed in engines.missed.values_mut() {
-        *missed -= super::AGAIN_AFTER;
-    }
+    a_second_later(&mut engines);
     assert!(engines.container(&cgroup).is_some());
+}
+
+fn a_second_later(engines: &mut Engines) {
+    for missed in engines.missed.values_mut() {
+        missed.at -= super::AGAIN_AFTER;
+    }
+}
+
+/// The pod of [`in_pod`] as an API server lists it, with what that says of its container.
+fn list(statuses: &serde_json::Value) -> Pods {
+    let pod = json!({
+        "metadata": {"name": "web-0", "namespace": "shop", "uid": UID},
+        "spec": {},
+        "status": {"containerStatuses": statuses},
+    });
+    Pods::listed(&[pod])
+}
+
+/// The same with its container, which the list calls otherwise than the files do.
+fn full_list() -> Pods {
+    list(
+        &json!([{"name": "listed", "image": "listed:1", "imageID": "", "ready": true, "restartCount": 0,
+        "containerID": format!("containerd://{ID}")}]),
+    )
+}
+
+const CGROUP_OF_POD: &str =
+    "/kubepods/burstable/pod6f3a1c2e-8b4d-4e5f-9a0b-1c2d3e4f5a6b/cri-containerd-ID";
+
+#[test]
+fn the_list_names_what_files_do_not() {
+    let root = Root::new(&[("x", "")]);
+    let cgroup = CGROUP_OF_POD.replace("ID", ID);
+    let mut engines = root.engines_beside(Some(full_list()));
+    let found = engines.container(&cgroup).unwrap();
+    assert_eq!(found.name, some("listed"));
+    assert_eq!(found.image, some("listed:1"));
+    assert_eq!(found.pod.unwrap().name, some("web-0"));
+    // What files say counts.
+    root.write(BUNDLE, OF_CONTAINERD);
+    let mut engines = root.engines_beside(Some(full_list()));
+    let expected = in_pod("containerd", "docker.io/library/nginx:1.27");
+    assert_eq!(engines.container(&cgroup), Some(expected));
+    // As far as they do.
+    root.write(
+        BUNDLE,
+        r#"{"annotations": {"org.opencontainers.image.ref.name": "own:1"}}"#,
+    );
+    let mut engines = root.engines_beside(Some(full_list()));
+    let found = engines.container(&cgroup).unwrap();
+    assert_eq!(found.image, some("own:1"));
+    assert_eq!(found.name, some("listed"));
+    assert_eq!(found.pod.unwrap().container, some("listed"));
+}
+
+#[test]
+fn what_is_told_late_is_told_and_nothing_twice() {
+    let root = Root::new(&[(
+        BUNDLE,
+        r#"{"annotations": {"org.opencontainers.image.ref.name": "own:1"}}"#,
+    )]);
+    let cgroup = CGROUP_OF_POD.replace("ID", ID);
+    let mut engines = root.engines_beside(Some(Pods::default()));
+    let of_files = engines.container(&cgroup).unwrap();
+    assert_eq!((of_files.image, of_files.pod), (some("own:1"), None));
+    a_second_later(&mut engines);
+    assert_eq!(engines.container(&cgroup), None, "nothing new");
+    // The list has the pod, and says nothing of its container yet.
+    engines.pods = Some(list(&json!([])));
+    assert_eq!(
+        engines.container(&cgroup),
+        None,
+        "it has just been looked for"
+    );
+    a_second_later(&mut engines);
+    let pod = engines.container(&cgroup).unwrap().pod.unwrap();
+    assert_eq!((pod.name, pod.container), (some("web-0"), None));
+    a_second_later(&mut engines);
+    assert_eq!(engines.container(&cgroup), None, "nothing new");
+    engines.pods = Some(full_list());
+    a_second_later(&mut engines);
+    let pod = engines.container(&cgroup).unwrap().pod.unwrap();
+    assert_eq!(pod.container, some("listed"));
+    assert!(engines.missed.is_empty(), "there is nothing more to know");
+}
+
+#[test]
+fn no_user_takes_the_name_of_a_pod() {
+    let root = Root::new(&[("etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n")]);
+    let mut engines = root.engines_beside(Some(full_list()));
+    let of_ann = format!("/user.slice/user-1000.slice/user@1000.service{CGROUP_OF_POD}");
+    assert_eq!(engines.container(&of_ann.replace("ID", ID)), None);
 }
 
 #[test]
@@ -331,7 +427,7 @@ fn the_first_root_counts() {
     let paths = roots
         .iter()
         .map(|root| root.0.to_string_lossy().into_owned());
-    let mut engines = Engines::below(paths.collect());
+    let mut engines = Engines::below(paths.collect(), None);
     let found = engines.container(&CGROUP.replace("ID", ID)).unwrap();
     assert_eq!(found.pod.unwrap().name, some("web-1"));
     fs::remove_file(roots[0].place(BUNDLE)).unwrap();

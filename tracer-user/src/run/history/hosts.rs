@@ -1,8 +1,9 @@
 //! `hosts` of a window.
 
+use jiff::Zoned;
 use tracer_core::{hosts::Hosts, record::Record};
 
-use super::{Answer, Question, now};
+use super::{Answer, Question};
 use crate::{cli::HistoryArgs, run::Ending};
 
 /// Sums up who communicated in a window.
@@ -11,10 +12,10 @@ pub fn hosts(
     args: &HistoryArgs,
     hosts: &mut Hosts,
 ) -> anyhow::Result<Ending> {
-    let window = args.window.resolve(&now())?;
+    let window = args.window.resolve(&Zoned::now())?;
     let mut answer = Answer::new(question, window.since, window.until)?;
     let is_summed = answer.sums_up()?;
-    answer.lacks_what_was_removed(if is_summed { "86400" } else { "connection" })?;
+    answer.cover(if is_summed { "86400" } else { "connection" })?;
     let start = answer.start()?;
     hosts.begin();
     hosts.record(&Record::Start(Box::new(start.clone())));

@@ -1,9 +1,9 @@
 //! `conntracer history import`: a history of what was recorded.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use tracer_core::record::Record;
+use tracer_core::record::{Owner, Record};
 
 use crate::{
     cli::{ImportArgs, NetworkArgs, SelectionArgs},
@@ -27,6 +27,7 @@ pub fn import(args: &ImportArgs) -> anyhow::Result<Ending> {
     let mut importer = Importer {
         book,
         host,
+        owners: Owners::default(),
         records: Vec::new(),
         has_begun: false,
         failed: None,
@@ -50,6 +51,7 @@ struct Importer {
     book: Book,
     /// Whose history it is; empty: nobody's yet.
     host: Arc<str>,
+    owners: Owners,
     records: Vec<Record>,
     /// The first record of this file has come.
     has_begun: bool,
@@ -58,7 +60,12 @@ struct Importer {
 }
 
 impl Importer {
-    fn take(&mut self, record: Record) {
+    fn take(&mut self, mut record: Record) {
+        if let Record::Connection(connection) = &mut record
+            && let Some(owner) = &mut connection.owner
+        {
+            self.owners.share(owner);
+        }
         if let Err(why) = self.check(&record) {
             self.failed.get_or_insert(why);
         }
@@ -96,6 +103,30 @@ impl Importer {
             self.failed = Some(why.into());
         }
         self.records.clear();
+    }
+}
+
+/// So many owners are remembered.
+const OWNERS_MAX: usize = 1 << 13;
+
+/// The owners that were told. As in a live run there is one of each in memory, by which a history knows it
+/// without another look at its arguments.
+#[derive(Default)]
+struct Owners(HashMap<(u32, String), Arc<Owner>>);
+
+impl Owners {
+    /// Makes it the one that was told before, if it is the same.
+    fn share(&mut self, owner: &mut Arc<Owner>) {
+        let key = (owner.process.pid, owner.process.start_time.clone());
+        match self.0.get(&key) {
+            Some(known) if known == owner => owner.clone_from(known),
+            _ => {
+                if self.0.len() >= OWNERS_MAX {
+                    self.0.clear();
+                }
+                self.0.insert(key, owner.clone());
+            }
+        }
     }
 }
 

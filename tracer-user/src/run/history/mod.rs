@@ -10,7 +10,7 @@ mod stream;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use tracer_core::{
     history::{Span, Uncovered, Why},
     hosts::Sum,
@@ -123,7 +123,7 @@ impl Answer {
         })?;
         history.pick(&selection)?;
         Ok(Self {
-            uncovered: history.uncovered(&runs, span)?,
+            uncovered: Vec::new(),
             sums: Vec::new(),
             history,
             path,
@@ -138,23 +138,6 @@ impl Answer {
         })
     }
 
-    /// The first moment of the window.
-    fn since(&self) -> Timestamp {
-        self.span.since
-    }
-
-    /// The moment behind its last.
-    fn until(&self) -> Timestamp {
-        self.span.until
-    }
-
-    /// The window begins then.
-    fn begin_at(&mut self, since: Timestamp) -> anyhow::Result<()> {
-        self.span.since = since;
-        self.uncovered = self.history.uncovered(&self.runs, self.span)?;
-        Ok(())
-    }
-
     /// Answers by sums, if they can say what is asked and there is much: then of whole minutes, hours or
     /// days. Whether it does.
     fn sums_up(&mut self) -> anyhow::Result<bool> {
@@ -162,14 +145,15 @@ impl Answer {
             self.chosen.selected.selection().is_of_sums() && self.history.is_much(self.span)?;
         if is_summed {
             (self.span, self.sums) = self.history.sums(self.span)?;
-            self.uncovered = self.history.uncovered(&self.runs, self.span)?;
         }
         Ok(is_summed)
     }
 
-    /// Says what was removed of what is answered by: a kind of rows.
-    fn lacks_what_was_removed(&mut self, what: &str) -> anyhow::Result<()> {
+    /// Finds out when of the window nothing was recorded, or not all, or is not there any more: of the kind
+    /// of rows that it is answered by.
+    fn cover(&mut self, what: &str) -> anyhow::Result<()> {
         let removed = self.history.removed(what, self.span)?;
+        self.uncovered = self.history.uncovered(&self.runs, self.span)?;
         self.uncovered.splice(0..0, removed);
         Ok(())
     }
@@ -235,6 +219,7 @@ impl Answer {
                 derived: 2,
                 suppressed,
                 written: read - suppressed + 2,
+                lost: 0,
             },
             processes: ProcessTotals::default(),
             names: NameTotals::default(),
@@ -283,9 +268,4 @@ impl Answer {
 /// The clock by which times are shown: that of the zone of this machine.
 pub fn here() -> tracer_core::clock::Clock {
     tracer_core::clock::Clock::new(SystemClock::new().anchor())
-}
-
-/// Now, where this machine is.
-fn now() -> Zoned {
-    Zoned::now()
 }

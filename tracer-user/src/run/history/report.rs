@@ -14,7 +14,7 @@ pub fn report(
     report: &mut Report,
 ) -> anyhow::Result<Ending> {
     let mut answer = Answer::new(question, window.since, window.until)?;
-    answer.lacks_what_was_removed("connection")?;
+    answer.cover("connection")?;
     let start = answer.start()?;
     report.begin();
     let clock = here();

@@ -1,9 +1,9 @@
 //! `snapshot` of a moment.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Zoned};
 use tracer_core::record::Record;
 
-use super::{Answer, Question, now, stream::Out};
+use super::{Answer, Question, stream::Out};
 use crate::{cli::When, output::sink::RecordSink, run::Ending};
 
 /// Lists what was open at a moment: at the last that the history knows, if none is named.
@@ -13,12 +13,12 @@ pub fn snapshot(
     sink: impl FnOnce() -> anyhow::Result<Box<dyn RecordSink>>,
 ) -> anyhow::Result<Ending> {
     let moment = SignedDuration::from_nanos(1);
-    let at = at.map(|at| at.resolve(&now())).transpose()?;
+    let at = at.map(|at| at.resolve(&Zoned::now())).transpose()?;
     let mut answer = Answer::new(question, at, at.map(|at| at + moment))?;
-    answer.begin_at(answer.until() - moment)?;
-    let at = answer.since();
+    let at = answer.span.until - moment;
+    answer.span.since = at;
     let mut out = Out::new(sink()?);
-    answer.lacks_what_was_removed("connection")?;
+    answer.cover("connection")?;
     answer.say_what_is_uncovered();
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;

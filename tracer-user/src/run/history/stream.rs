@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use jiff::Zoned;
 use tracer_core::{clock::Clock, record::Record};
 
-use super::{Answer, Question, here, now};
+use super::{Answer, Question, here};
 use crate::{
     cli::HistoryArgs,
     output::sink::{RecordSink, Written},
@@ -32,7 +33,7 @@ pub fn stream<'a>(
     wanted: Wanted,
     sink: impl FnOnce() -> anyhow::Result<Box<dyn RecordSink + 'a>>,
 ) -> anyhow::Result<Ending> {
-    let window = args.window.resolve(&now())?;
+    let window = args.window.resolve(&Zoned::now())?;
     let mut answer = Answer::new(question, window.since, window.until)?;
     let mut out = Out::new(sink()?);
     let what = if wanted.kinds.connections {
@@ -40,7 +41,7 @@ pub fn stream<'a>(
     } else {
         "other"
     };
-    answer.lacks_what_was_removed(what)?;
+    answer.cover(what)?;
     answer.say_what_is_uncovered();
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;

@@ -6,7 +6,7 @@ use rusqlite::Params;
 use serde::Serialize;
 
 use super::{History, kept::count, timestamp};
-use crate::store::rollup::LEVELS;
+use crate::store::{rollup::LEVELS, size};
 
 /// What a history has.
 #[derive(Debug, Serialize)]
@@ -65,9 +65,6 @@ impl History {
         let rows = |table: &str| self.number(&format!("SELECT count(*) FROM main.{table}"), []);
         let pragma = |name: &str| self.number(&format!("PRAGMA {name}"), []);
         let page = pragma("page_size")?;
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
-        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
         let runs = self.runs()?;
         let runs = runs.iter().map(|run| RunInfo {
             boot_id: run.boot_id.clone(),
@@ -79,7 +76,7 @@ impl History {
             file: path.display().to_string(),
             host: self.host.to_string(),
             schema: pragma("user_version")?,
-            bytes: size(path) + size(Path::new(&wal)),
+            bytes: size(path),
             free_bytes: pragma("freelist_count")? * page,
             connections: rows("connection")?,
             counts: rows("count")?,

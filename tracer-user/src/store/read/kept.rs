@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use rusqlite::{Row, types::FromSql};
-use serde::Deserialize;
 use tracer_core::{
     outcome::Outcome,
     protocol::Protocol,
-    record::{
-        Attribution, Bytes, Connection, Destination, Direction, Endpoint, Event, Head, Holder, Id,
-        Packets, Process, Word,
-    },
+    record::{Attribution, Bytes, Connection, Direction, Endpoint, Event, Head, Id, Packets, Word},
     scope::Scope,
 };
 
 use super::{History, timestamp};
-use crate::store::row::{INFERRED, NOT_ACCEPTED, OLDER};
+use crate::store::row::{Extra, INFERRED, NOT_ACCEPTED, OLDER, direction_of};
 
 /// The columns, in the order in which they are read.
 pub const COLUMNS: &str = "\
@@ -63,17 +59,6 @@ pub struct Kept {
     tid: Option<u32>,
     ancestry: Option<i64>,
     extra: Option<String>,
-}
-
-/// What few connections have.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Extra {
-    requested: Option<Destination>,
-    translated: Option<Destination>,
-    holders: Vec<Holder>,
-    opened_by: Option<Arc<Process>>,
-    names: Vec<Arc<str>>,
 }
 
 /// Cells of a row, one after the other.
@@ -126,12 +111,7 @@ impl Kept {
             last_event: cells.next()?,
             protocol: Protocol::of_number(cells.next()?).unwrap_or(Protocol::Tcp),
             family: cells.next()?,
-            direction: match cells.next()? {
-                1 => Some(Direction::Outbound),
-                2 => Some(Direction::Inbound),
-                3 => Some(Direction::Listening),
-                _ => None,
-            },
+            direction: direction_of(cells.next()?),
             flags: cells.next()?,
             state: cells.next()?,
             outcome: cells.next()?,

@@ -26,7 +26,7 @@ use tracer_core::{
 
 use self::names::Names;
 pub use self::{info::Info, pick::Table, stream::Kinds};
-use super::schema::{APPLICATION, STEPS};
+use super::schema::{STEPS, version};
 
 /// A history that is read. All answers are of the moment at which it was opened, whatever is written
 /// meanwhile.
@@ -169,12 +169,8 @@ impl Run {
 }
 
 fn check(db: &Database) -> anyhow::Result<()> {
-    let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    if number("application_id")? != APPLICATION {
-        bail!("it is a database of something else");
-    }
-    let version = number("user_version")?;
-    if usize::try_from(version) != Ok(STEPS.len()) {
+    let version = version(db)?;
+    if version != STEPS.len() {
         bail!(
             "its schema has the version {version}, and this conntracer reads version {}: an agent of this version brings an older one up to date",
             STEPS.len()

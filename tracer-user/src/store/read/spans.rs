@@ -134,6 +134,9 @@ impl History {
     }
 }
 
+/// What lasted longer has an index of its own, `connection_long`, which says it in the same words.
+const LONG_NS: i64 = 3_600_000_000_000;
+
 /// What began before a time, and was not over then: by which index, depends on how long it lasted.
 pub fn open_at(table: Table, columns: &str) -> String {
     let name = table.name();
@@ -142,9 +145,9 @@ pub fn open_at(table: Table, columns: &str) -> String {
 SELECT {columns} FROM {name} c WHERE c.closed IS NULL AND c.first < ?1
 UNION ALL
 SELECT {columns} FROM {name} c
-    WHERE c.first >= ?1 - 3600000000000 AND c.first < ?1 AND c.closed >= ?1 AND c.closed - c.first <= 3600000000000
+    WHERE c.first >= ?1 - {LONG_NS} AND c.first < ?1 AND c.closed >= ?1 AND c.closed - c.first <= {LONG_NS}
 UNION ALL
 SELECT {columns} FROM {name} c
-    WHERE c.closed - c.first > 3600000000000 AND c.closed >= ?1 AND c.first < ?1"
+    WHERE c.closed - c.first > {LONG_NS} AND c.closed >= ?1 AND c.first < ?1"
     )
 }

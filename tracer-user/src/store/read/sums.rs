@@ -7,14 +7,14 @@ use tracer_core::{
     hosts::Sum,
     outcome::Outcome,
     protocol::Protocol,
-    record::{Bytes, Direction},
+    record::Bytes,
     report::Known,
 };
 
 use super::{History, Table, kept::count, nanoseconds, spans::open_at, timestamp};
 use crate::store::{
     rollup::LEVELS,
-    row::{INFERRED, OLDER},
+    row::{INFERRED, OLDER, direction_of},
 };
 
 /// Details are gone through up to so many connections; of more, sums are told.
@@ -134,12 +134,7 @@ impl History {
         let local = names.address_of(db, some(3)?)?;
         let remote = names.address_of(db, some(4)?)?;
         let flags: i64 = row.get(13)?;
-        let direction = match row.get(2)? {
-            1 => Some(Direction::Outbound),
-            2 => Some(Direction::Inbound),
-            3 => Some(Direction::Listening),
-            _ => None,
-        };
+        let direction = direction_of(row.get(2)?);
         Ok(Sum {
             direction,
             is_observed: flags & INFERRED == 0 && direction.is_some(),

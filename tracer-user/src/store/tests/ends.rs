@@ -166,10 +166,12 @@ fn while_another_program_holds_the_file_records_wait_and_what_has_no_place_is_co
     let directory = Directory::new();
     let path = directory.history();
     let (mut writer, handle) = writer(&path);
+    assert!(!handle.standing().has_begun);
     writer.add(&[start(EPOCH)]);
     wait_until("the run is there", || {
         number(&read(&path), "SELECT count(*) FROM run") == 1
     });
+    wait_until("that is told", || handle.standing().has_begun);
     let other = Database::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let count = u64::try_from(ROOM).unwrap();
@@ -178,6 +180,16 @@ fn while_another_program_holds_the_file_records_wait_and_what_has_no_place_is_co
         writer.add(batch);
     }
     assert!(handle.has_lost());
+    wait_until("it is told that writing fails", || {
+        handle.standing().is_failing
+    });
+    let standing = handle.standing();
+    assert!(standing.has_begun);
+    assert_eq!((standing.waiting, standing.room), (ROOM, ROOM));
+    assert_eq!(
+        standing.lost + ROOM as u64,
+        u64::try_from(records.len()).unwrap()
+    );
     assert_eq!(number(&read(&path), "SELECT count(*) FROM connection"), 0);
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
@@ -187,6 +199,11 @@ fn while_another_program_holds_the_file_records_wait_and_what_has_no_place_is_co
     });
     writer.add(&[stop(EPOCH + 1000 * SECOND)]);
     crate::output::sink::RecordSink::end(&mut writer).unwrap();
+    let after = handle.standing();
+    assert_eq!(
+        (after.waiting, after.is_failing, after.lost),
+        (0, false, standing.lost)
+    );
     let db = read(&path);
     let dropped = number(&db, "SELECT sum(dropped) FROM gap WHERE why = 'dropped'");
     let written = "SELECT count(*) * 3 - count(*) FILTER (WHERE established IS NULL) \
@@ -239,6 +256,13 @@ fn a_full_disk_loses_nothing_that_has_a_place_to_wait() {
         writer.add(&lives(1, 1000));
         let short = Instant::now() + Duration::from_secs(3);
         wait_until("it was tried several times", || Instant::now() > short);
+        wait_until("it is told that writing fails", || {
+            handle.standing().is_failing
+        });
+        let before = handle.standing();
+        wait_until("it is there all the same", || {
+            handle.standing().heard > before.heard
+        });
         assert!(number(&read(&path), "SELECT count(*) FROM connection") < 1000);
         std::fs::remove_file(&filler).unwrap();
         wait_until("all is written", || {

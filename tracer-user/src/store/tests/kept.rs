@@ -10,20 +10,10 @@ use super::{
     made::{EPOCH, Made, SECOND, start},
     number, read,
 };
-use crate::store::{Keep, retention::Retention, sweep::Sweep};
+use crate::store::{Keep, retention::Retention, size, sweep::Sweep};
 
 const HOUR: i64 = 3600 * SECOND;
 const DAY: i64 = 24 * HOUR;
-
-/// The file and its WAL.
-fn size(path: &Path) -> u64 {
-    let of = |end: &str| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(end);
-        std::fs::metadata(path).map_or(0, |file| file.len())
-    };
-    of("") + of("-wal")
-}
 
 fn hour(number: i64, count: u64) -> Vec<Record> {
     let first = u64::try_from(number).unwrap() * count;
