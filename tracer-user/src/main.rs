@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => run::replay::run(args),
         Some(Command::Report(args)) => run::report::run(args),
         Some(Command::Discovery(args)) => run::discovery::run(args),
+        Some(Command::Flows(args)) => run::flows::run(args),
         Some(Command::Export(args)) => run::export::run(args),
         Some(Command::History(args)) => run::history::command(args),
         Some(Command::Agent(args)) => run::agent::run(args),

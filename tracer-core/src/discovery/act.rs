@@ -1,15 +1,14 @@
 //! What a log says that somebody did.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
     Analytic,
     finding::{Behaviour, Details},
 };
-use crate::executable::Flags;
+use crate::{executable::Flags, logs::Origin};
 
 /// Something that somebody did, by which he may have learned of connections, or which says more when it
 /// is done beside that.
@@ -126,13 +125,4 @@ pub struct Parent {
     pub exe: Option<String>,
     /// Command line.
     pub command: Option<String>,
-}
-
-/// A line of a log; of what the kernel has shown, none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Origin {
-    /// Name of the file.
-    pub file: Arc<str>,
-    /// Number of the line, from 1; of something of several lines, the first.
-    pub line: u64,
 }

@@ -13,11 +13,12 @@ pub mod read;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    act::{Act, Actor, Beside, Origin, Parent, Sights, What},
+    act::{Act, Actor, Beside, Parent, Sights, What},
     elements::Elements,
     finding::{Finding, Severity, Who},
     judge::{Judge, Judgement, Live, Opinion, Passed},
 };
+use crate::logs::Origin;
 
 /// The technique.
 pub const TECHNIQUE: &str = "T1049";

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    findings,
-    flow::{
-        Flow, Verdict, addresses, command_line, entity, left_over, left_over_of_socket,
+    ends::{
+        Ends, Verdict, addresses, command_line, entity, left_over, left_over_of_socket,
         left_over_of_the_run, reason, verdict,
     },
+    findings,
     json::line,
     machine::Machine,
     object::Object,
@@ -79,14 +79,14 @@ impl Ecs {
     }
 
     fn connection(&self, base: Object, connection: &Connection) -> Object {
-        let flow = Flow::of(connection);
+        let ends = Ends::of(connection);
         let owner = connection.owner.as_deref();
         let process =
             owner.map(|owner| self.process(owner, &connection.head, &connection.ancestry));
         let error = Object::default().known("code", connection.error.clone());
-        let (is_source_remote, is_known) = (flow.is_reversed, connection.direction.is_some());
-        let source = end(flow.source, connection, is_source_remote);
-        let destination = end(flow.destination, connection, !is_source_remote);
+        let (is_source_remote, is_known) = (ends.is_reversed, connection.direction.is_some());
+        let source = end(ends.source, connection, is_source_remote);
+        let destination = end(ends.destination, connection, !is_source_remote);
         // Who opened it is the client, if that is known.
         let (client, server) = if is_known {
             (source.clone(), destination.clone())
@@ -104,7 +104,7 @@ impl Ecs {
             .part("process", process.unwrap_or_default())
             .part(
                 "related",
-                related(&connection.head, Some((connection, &flow)), owner),
+                related(&connection.head, Some((connection, &ends)), owner),
             )
             .with("conntracer", left_over(connection))
     }
@@ -417,10 +417,10 @@ fn with_owner(base: Object, owner: Option<&Owner>) -> Object {
 /// What the document can be found by, wherever it stands in it.
 fn related(
     head: &Head,
-    connection: Option<(&Connection, &Flow<'_>)>,
+    connection: Option<(&Connection, &Ends<'_>)>,
     owner: Option<&Owner>,
 ) -> Object {
-    let mut ips: Vec<IpAddr> = connection.map_or_else(Vec::new, |(_, flow)| addresses(flow));
+    let mut ips: Vec<IpAddr> = connection.map_or_else(Vec::new, |(_, ends)| addresses(ends));
     let mut hosts = vec![head.host.to_string()];
     if let Some((connection, _)) = connection {
         ips.extend(connection.requested.map(|requested| requested.ip));

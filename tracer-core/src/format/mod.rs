@@ -1,12 +1,13 @@
 //! Records as they are shown.
 
-mod columns;
 mod bounded;
+mod columns;
 mod csv;
 pub(crate) mod cut;
 mod ecs;
+mod ends;
 pub mod findings;
-mod flow;
+pub mod flows;
 pub mod hosts;
 mod json;
 mod machine;

@@ -7,11 +7,11 @@
 use jiff::Timestamp;
 
 use super::{
-    findings,
-    flow::{
-        Flow, Verdict, command_line, entity, left_over, left_over_of_socket, left_over_of_the_run,
+    ends::{
+        Ends, Verdict, command_line, entity, left_over, left_over_of_socket, left_over_of_the_run,
         reason, verdict,
     },
+    findings,
     json::line,
     machine::Machine,
     object::Object,
@@ -32,8 +32,8 @@ use crate::{
 /// The version of the schema.
 pub(super) const VERSION: &str = "1.8.0";
 /// Network Activity, of the category of that name.
-const CLASS: u32 = 4001;
-const CATEGORY: u32 = 4;
+pub(super) const CLASS: u32 = 4001;
+pub(super) const CATEGORY: u32 = 4;
 /// The profiles whose attributes are used.
 const PROFILES: [&str; 3] = ["host", "container", "linux/linux_users"];
 
@@ -103,7 +103,7 @@ impl Ocsf {
 
     fn connection(&self, connection: &Connection) -> Object {
         let head = &connection.head;
-        let flow = Flow::of(connection);
+        let ends = Ends::of(connection);
         let base = self.base(head, activity(connection));
         let base = informational(with_status(base, connection))
             .with(
@@ -113,18 +113,18 @@ impl Ocsf {
             .with("connection_info", connection_info(connection))
             .part(
                 "src_endpoint",
-                endpoint(flow.source, connection, flow.is_reversed),
+                endpoint(ends.source, connection, ends.is_reversed),
             )
             .part(
                 "dst_endpoint",
-                endpoint(flow.destination, connection, !flow.is_reversed),
+                endpoint(ends.destination, connection, !ends.is_reversed),
             )
-            .part("traffic", traffic(connection, &flow))
+            .part("traffic", traffic(connection, &ends))
             .with(
                 "unmapped",
                 with_pod(left_over(connection), connection.owner.as_deref()),
             );
-        let has_ends = flow.source.is_some() || flow.destination.is_some();
+        let has_ends = ends.source.is_some() || ends.destination.is_some();
         // The class wants one of them.
         let base = if has_ends {
             base
@@ -439,17 +439,17 @@ fn host(head: &Head) -> Object {
 }
 
 /// What moved since the connection was opened: `out` is what the source sent.
-fn traffic(connection: &Connection, flow: &Flow<'_>) -> Object {
+fn traffic(connection: &Connection, ends: &Ends<'_>) -> Object {
     let object = Object::default();
     let object = match connection.bytes {
-        Some(bytes) => counted(object, "bytes", flow.turned(bytes.sent, bytes.received)),
+        Some(bytes) => counted(object, "bytes", ends.turned(bytes.sent, bytes.received)),
         None => object,
     };
     match connection.packets {
         Some(packets) => counted(
             object,
             "packets",
-            flow.turned(packets.sent, packets.received),
+            ends.turned(packets.sent, packets.received),
         ),
         None => object,
     }

@@ -12,10 +12,11 @@ use super::Pipeline;
 use crate::{
     decode::{Exec, Look},
     discovery::{
-        Act, Actor, Analytic, Beside, Elements, Finding, Judgement, Live, Opinion, Origin, Parent,
-        Passed, Sights, What, Who,
+        Act, Actor, Analytic, Beside, Elements, Finding, Judgement, Live, Opinion, Parent, Passed,
+        Sights, What, Who,
         finding::{Details, name_of},
     },
+    logs::Origin,
     process::Key,
     record::{Ancestor, Event, Owner, Record},
     scope::{Scope, to_ip},

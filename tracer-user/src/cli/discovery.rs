@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tracer_core::discovery::{self, Elements, read::Kind};
+use tracer_core::{
+    discovery::{self, Elements, read::Kind},
+    logs,
+};
 
 use super::{
     DetailArgs, FormatArgs, HistoryArgs, LiveArgs, OutputArgs, OutputFormat, RecordArgs,
@@ -11,7 +14,7 @@ use super::{
     config::{Config, ConfigArgs},
     examples,
     groups::heading,
-    values::{self, Duration},
+    values::Duration,
 };
 
 /// Flags of `discovery`: without a subcommand, who does so now, or did while it was recorded.
@@ -119,7 +122,7 @@ pub struct ReadArgs {
     #[arg(
         long,
         value_name = "KIND",
-        value_parser = values::parse::<Kind>,
+        value_parser = logs::named::<Kind>,
         help_heading = heading::FILES,
         help = kinds()
     )]
@@ -140,8 +143,7 @@ pub struct ReadArgs {
 
 /// The help of `--kind`.
 fn kinds() -> String {
-    let words = Kind::ALL.map(Kind::word);
-    let words = words.join(", ");
+    let words = logs::words::<Kind>();
     format!("What kind of log they are: {words} [default: what each looks like]")
 }
 

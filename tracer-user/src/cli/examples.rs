@@ -171,6 +171,36 @@ Examples:
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 lines could not be read.",
 };
 
+/// `conntracer flows`
+pub const FLOWS: Examples = Examples {
+    short: "Example: conntracer flows read fw.log --external",
+    long: "\
+Examples:
+  What a firewall let through to the internet, by its log:
+    conntracer flows read fw.log --external
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
+};
+
+/// `conntracer flows read`
+pub const FLOWS_READ: Examples = Examples {
+    short: "Example: conntracer flows read fw.log --external",
+    long: "\
+What a file is, is seen by how it begins: a log of lines, a capture, packets of NetFlow or IPFIX one after the other, and any of \
+them compressed with gzip or zstd. What one file says of templates and connections counts for those behind it. Ports, addresses and \
+accounts are looked for at both ends, since nobody says which of them this host is.
+
+Examples:
+  What a firewall let through to the internet, by its log:
+    conntracer flows read fw.log --external
+  Who talked to an address, by the exports of a router and by the log of a firewall, as one table:
+    conntracer flows read --remote 203.0.113.9 exports.pcap fw.log.gz -o csv
+  A log that an appliance in New York wrote, for a SIEM:
+    conntracer flows read --format panos-traffic --tz -05:00 traffic.csv -o ecs
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
+};
+
 /// `conntracer top`
 pub const TOP: Examples = Examples {
     short: "Example: conntracer top --external\n\n\

@@ -9,6 +9,7 @@ mod discovery;
 mod doctor;
 mod examples;
 mod export;
+mod flows;
 mod format;
 mod generate;
 mod groups;
@@ -33,6 +34,7 @@ pub use self::{
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
+    flows::{FlowsArgs, FlowsCommand, ReadFlowsArgs},
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
     generate::{CompletionsArgs, ManArgs},
     groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},
@@ -106,6 +108,9 @@ pub enum Command {
     /// Who looks at connections: discovery (ATT&CK T1049), on this host, in recordings, or in logs
     #[command(after_help = examples::DISCOVERY.short, after_long_help = examples::DISCOVERY.long)]
     Discovery(Box<DiscoveryArgs>),
+    /// What firewalls, routers and sensors tell: their logs and exports, in one form
+    #[command(after_help = examples::FLOWS.short, after_long_help = examples::FLOWS.long)]
+    Flows(FlowsArgs),
     /// Post connections to a server: beside `agent --pods-of-node` the only command that makes connections of its own
     #[command(after_help = examples::EXPORT.short, after_long_help = examples::EXPORT.long)]
     Export(Box<ExportArgs>),
@@ -146,6 +151,7 @@ impl Cli {
             Some(Command::Top(args)) => Some(&args.tone.voice),
             Some(Command::Replay(args)) => Some(&args.show.output.tone.voice),
             Some(Command::Discovery(args)) => Some(&args.output().tone.voice),
+            Some(Command::Flows(args)) => Some(args.voice()),
             Some(Command::Report(args)) => Some(&args.voice),
             Some(Command::Export(args)) => Some(args.voice()),
             Some(Command::Agent(args)) => Some(&args.voice),

@@ -116,6 +116,9 @@ fn given(matches: &ArgMatches, flag: &Flag, is_negated: bool) -> Option<Given> {
     })
 }
 
+/// Patterns, or why there are none.
+pub type Patterns = Result<Vec<glob::Pattern>, String>;
+
 /// What names in a selection mean: on the machine that is traced.
 pub struct Surroundings<'a> {
     /// Its accounts.
@@ -177,6 +180,19 @@ impl SelectionArgs {
         let word = Event::Discovery.word();
         let mut events = self.given.iter().filter(|given| given.name == "event");
         events.any(|given| !given.is_negated && given.values.iter().any(|one| one.trim() == word))
+    }
+
+    /// What is selected by `--user`, as patterns of names that are no accounts of this host, each with whether it is
+    /// negated; and all else.
+    pub fn without_users(&self) -> (Vec<(Patterns, bool)>, Self) {
+        let is_user = |given: &Given| given.name == "user";
+        let (users, given): (Vec<Given>, _) = self.given.iter().cloned().partition(is_user);
+        let users = users.into_iter().map(|given| {
+            let names = given.values.iter().map(|value| pattern(value.trim()));
+            (names.collect(), given.is_negated)
+        });
+        let any = self.any;
+        (users.collect(), Self { given, any })
     }
 
     /// Whether nothing is selected.

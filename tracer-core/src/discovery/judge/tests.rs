@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::discovery::{
     Analytic::{Esxi, Iaas, Linux, Macos, NetworkDevice, Windows},
-    act::{Actor, Beside, Origin, Parent},
+    act::{Actor, Beside, Parent},
     elements::{Expression, Globs, Threshold, Users},
 };
+use crate::logs::Origin;
 
 /// A Monday, at noon.
 const NOON: &str = "2025-11-24T12:00:00Z";

@@ -46,7 +46,7 @@ pub fn recognises(line: &str) -> bool {
     record(line).is_ok()
 }
 
-impl Reader for Auditd {
+impl Reader<Act> for Auditd {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         if line.trim().is_empty() {
             return Ok(());

@@ -59,7 +59,7 @@ impl Azure {
     }
 }
 
-impl Reader for Azure {
+impl Reader<Act> for Azure {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         let (found, result) = json::each(self.values.line(line, origin)?, act);
         self.take(found, acts);

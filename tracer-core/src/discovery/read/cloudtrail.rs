@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Reader, Unreadable,
-    json::{self, Values, needed, said},
+    json::{self, needed, said},
 };
 use crate::discovery::{Act, Actor, Analytic, Origin, What};
 
@@ -23,9 +23,8 @@ const IDENTITY: [&str; 4] = [
 ];
 
 /// Reads events.
-#[derive(Debug, Default)]
-pub struct CloudTrail {
-    values: Values,
+pub fn reader() -> impl Reader<Act> {
+    json::Events::new(act)
 }
 
 /// Whether a value is such an event.
@@ -33,18 +32,6 @@ pub fn recognises(value: &Value) -> bool {
     ["eventVersion", "eventTime", "eventSource", "eventName"]
         .into_iter()
         .all(|key| json::text(value, key).is_some())
-}
-
-impl Reader for CloudTrail {
-    fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let (mut found, result) = json::each(self.values.line(line, origin)?, act);
-        acts.append(&mut found);
-        result
-    }
-
-    fn end(&mut self, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        json::last(&mut self.values, acts, act)
-    }
 }
 
 /// What an event says. An insight is what AWS makes of many calls, and not a call.
@@ -83,7 +70,7 @@ pub(super) mod tests {
 
     /// Acts in a line each: line of the log, time, host, operation, user, session, via, from; and which
     /// lines cannot be read.
-    pub fn read(reader: &mut dyn Reader, log: &str) -> (Vec<String>, Vec<(u64, String)>) {
+    pub fn read(reader: &mut dyn Reader<Act>, log: &str) -> (Vec<String>, Vec<(u64, String)>) {
         let (mut acts, mut unreadable) = (Vec::new(), Vec::new());
         for (line, text) in (1..).zip(log.lines()) {
             let origin = Origin {
@@ -129,7 +116,7 @@ pub(super) mod tests {
 
     #[test]
     fn acts_of_a_file() {
-        let (acts, unreadable) = read(&mut CloudTrail::default(), LOG);
+        let (acts, unreadable) = read(&mut reader(), LOG);
         assert_eq!(
             acts,
             [
@@ -148,7 +135,7 @@ pub(super) mod tests {
     fn an_event_a_line() {
         let line = r#"{"eventVersion": "1.08", "eventTime": "2025-11-22T08:00:00Z", "eventSource": "ec2.amazonaws.com", "eventName": "DescribeVpcs", "userIdentity": {"type": "Root"}}"#;
         let log = format!("{line}\n{{\"eventTime\": \"never\"}}\nnothing\n{line}\n");
-        let (acts, unreadable) = read(&mut CloudTrail::default(), &log);
+        let (acts, unreadable) = read(&mut reader(), &log);
         assert_eq!(
             acts,
             [1, 4].map(|at| format!(
@@ -172,7 +159,7 @@ pub(super) mod tests {
             include_str!("../../../../tests/fixtures/discovery/gcp.json"),
         ];
         let recognised = logs.map(|log| {
-            let mut values = Values::default();
+            let mut values = json::Values::default();
             let origin = Origin {
                 file: "x".into(),
                 line: 1,

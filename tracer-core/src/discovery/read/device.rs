@@ -169,7 +169,7 @@ impl Device {
     }
 }
 
-impl Reader for Device {
+impl Reader<Act> for Device {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         if let Some(trap) = traps::begin(line, origin) {
             let ended = self.end_trap(acts);

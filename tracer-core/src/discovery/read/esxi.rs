@@ -56,7 +56,7 @@ pub fn recognises(line: &str) -> bool {
     })
 }
 
-impl Reader for Esxi {
+impl Reader<Act> for Esxi {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         // Messages of `hostd` have further lines, which begin so.
         if line.trim().is_empty() || line.trim_start().starts_with("-->") {

@@ -43,7 +43,7 @@ impl Gcp {
     }
 }
 
-impl Reader for Gcp {
+impl Reader<Act> for Gcp {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         let (found, result) = json::each(self.values.line(line, origin)?, act);
         self.take(found, acts);

@@ -1,11 +1,13 @@
 //! The kinds of logs that are known.
 
-use std::str::FromStr;
-
 use jiff::{Timestamp, civil, tz::Offset};
 use serde_json::Value;
 
-use super::{Reader, auditd, azure, cloudtrail, device, esxi, gcp, osquery, shell, windows};
+use super::{auditd, azure, cloudtrail, device, esxi, gcp, osquery, shell, windows};
+use crate::{
+    discovery::Act,
+    logs::{self, Reader},
+};
 
 /// A kind of log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All.
-    pub const ALL: [Self; 9] = [
+    const ALL: [Self; 9] = [
         Self::Windows,
         Self::Auditd,
         Self::Shell,
@@ -43,10 +44,33 @@ impl Kind {
         Self::Azure,
         Self::Gcp,
     ];
+}
 
-    /// What it is called.
-    #[must_use]
-    pub fn word(self) -> &'static str {
+impl logs::Kind for Kind {
+    type Item = Act;
+    /// The year of times that are written without one.
+    type Around = i16;
+
+    fn reader(self, year: &i16) -> Box<dyn Reader<Act>> {
+        let year = *year;
+        match self {
+            Self::Windows => Box::new(windows::WindowsEvents::default()),
+            Self::Auditd => Box::new(auditd::Auditd::default()),
+            Self::Shell => Box::new(shell::Shell { year }),
+            Self::Osquery => Box::new(osquery::Osquery::default()),
+            Self::Esxi => Box::new(esxi::Esxi::default()),
+            Self::Device => Box::new(device::Device::before(end_of(year))),
+            Self::CloudTrail => Box::new(cloudtrail::reader()),
+            Self::Azure => Box::new(azure::Azure::default()),
+            Self::Gcp => Box::new(gcp::Gcp::default()),
+        }
+    }
+
+    fn all() -> &'static [Self] {
+        &Self::ALL
+    }
+
+    fn word(self) -> &'static str {
         match self {
             Self::Windows => "windows",
             Self::Auditd => "auditd",
@@ -60,24 +84,8 @@ impl Kind {
         }
     }
 
-    /// Reads it. `year`: of times that are written without one.
-    pub(super) fn reader(self, year: i16) -> Box<dyn Reader> {
+    fn recognises(self, line: &str) -> bool {
         match self {
-            Self::Windows => Box::new(windows::WindowsEvents::default()),
-            Self::Auditd => Box::new(auditd::Auditd::default()),
-            Self::Shell => Box::new(shell::Shell { year }),
-            Self::Osquery => Box::new(osquery::Osquery::default()),
-            Self::Esxi => Box::new(esxi::Esxi::default()),
-            Self::Device => Box::new(device::Device::before(end_of(year))),
-            Self::CloudTrail => Box::new(cloudtrail::CloudTrail::default()),
-            Self::Azure => Box::new(azure::Azure::default()),
-            Self::Gcp => Box::new(gcp::Gcp::default()),
-        }
-    }
-
-    /// The kind that a line looks like.
-    pub(super) fn of_line(line: &str) -> Option<Self> {
-        let is_it = |kind: &Self| match kind {
             Self::Windows => windows::recognises(line),
             Self::Auditd => auditd::recognises(line),
             Self::Osquery => osquery::recognises(line),
@@ -86,19 +94,16 @@ impl Kind {
             Self::Shell => shell::recognises(line),
             // They are known by an event.
             Self::CloudTrail | Self::Azure | Self::Gcp => false,
-        };
-        Self::ALL.into_iter().find(is_it)
+        }
     }
 
-    /// The kind that an event in JSON looks like.
-    pub(super) fn of_event(event: &Value) -> Option<Self> {
-        let is_it = |kind: &Self| match kind {
+    fn recognises_event(self, event: &Value) -> bool {
+        match self {
             Self::CloudTrail => cloudtrail::recognises(event),
             Self::Azure => azure::recognises(event),
             Self::Gcp => gcp::recognises(event),
             _ => false,
-        };
-        Self::ALL.into_iter().find(is_it)
+        }
     }
 }
 
@@ -106,16 +111,4 @@ impl Kind {
 fn end_of(year: i16) -> Timestamp {
     let date = civil::DateTime::new(year, 12, 31, 23, 59, 59, 0).unwrap_or_default();
     Offset::UTC.to_timestamp(date).unwrap_or_default()
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|kind| kind.word() == text).ok_or_else(|| {
-            let words = Self::ALL.map(Self::word).join(", ");
-            format!("`{text}` is none of {words}")
-        })
-    }
 }

@@ -48,7 +48,7 @@ struct Process {
     command: Option<String>,
 }
 
-impl Reader for Osquery {
+impl Reader<Act> for Osquery {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         if line.trim().is_empty() {
             return Ok(());

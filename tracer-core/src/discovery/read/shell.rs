@@ -43,7 +43,7 @@ pub fn recognises(line: &str) -> bool {
     })
 }
 
-impl Reader for Shell {
+impl Reader<Act> for Shell {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         if line.trim().is_empty() {
             return Ok(());

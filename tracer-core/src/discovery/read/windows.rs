@@ -81,7 +81,7 @@ pub struct WindowsEvents {
     scripts: Scripts,
 }
 
-impl Reader for WindowsEvents {
+impl Reader<Act> for WindowsEvents {
     fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
         let mut read = Ok(());
         for found in self.records(without_mark(line), origin) {
@@ -583,7 +583,7 @@ pub mod tests {
     }
 
     /// What a reader makes of a text: the acts, and the lines that it cannot read.
-    pub fn read(reader: &mut impl Reader, text: &str) -> (Vec<String>, Vec<u64>) {
+    pub fn read(reader: &mut impl Reader<Act>, text: &str) -> (Vec<String>, Vec<u64>) {
         let mut acts = Vec::new();
         let mut unreadable = Vec::new();
         for (line, number) in text.lines().zip(1..) {

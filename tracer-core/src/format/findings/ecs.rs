@@ -8,7 +8,7 @@ use crate::{
         Finding, Severity, Who,
         finding::{Process, User},
     },
-    format::{ecs::VERSION, flow::of_owner, json::line, object::Object},
+    format::{ecs::VERSION, ends::of_owner, json::line, object::Object},
 };
 
 /// Appends a finding of a log.

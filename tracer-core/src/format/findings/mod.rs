@@ -52,9 +52,10 @@ pub(super) mod tests {
     use crate::{
         discovery::{
             Act, Analytic, Elements, Judge, What,
-            act::{Actor, Origin, Parent},
+            act::{Actor, Parent},
         },
         format::Layout,
+        logs::Origin,
     };
 
     fn finding() -> Finding {

@@ -1,32 +1,27 @@
 //! `conntracer discovery read`: who looked at the connections of a host, device or cloud, by its logs.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    path::Path,
-};
+use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use tracer_core::{
-    discovery::{
-        Finding, Judge, Severity,
-        read::{Kind, Log, NoKind, Problem, Readers, Taken},
-    },
+    discovery::{Act, Finding, Judge, Severity, read::Kind},
     format::findings,
+    logs::{Log, NoKind, Problem, Readers, Taken},
     text::printable,
 };
 use tracing::{error, info};
 
 use crate::{
     cli::{OutputFormat, ReadArgs, UsageError},
-    run::{Ending, NOTES, live, replay},
+    run::{
+        Ending, NOTES,
+        input::{self, Input},
+        live,
+    },
 };
 
-/// Bytes of a line, at most: clouds deliver files that are one line.
-const LINE_MAX: u64 = 64 << 20;
 /// Of so many lines of a file that cannot be read it is said why not; all are counted.
 const NAMED_MAX: u64 = 10;
-/// What files of UTF-16 begin with.
-const UTF_16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
 
 /// Tells who did.
 pub fn run(args: &ReadArgs) -> anyhow::Result<Ending> {
@@ -34,7 +29,7 @@ pub fn run(args: &ReadArgs) -> anyhow::Result<Ending> {
     let mut judge = Judge::new(args.config.load()?.discovery());
     let mut readers = Readers::new(args.year.unwrap_or_else(this_year));
     let mut unreadable = 0;
-    for path in &args.files {
+    for path in &input::files(&args.files)? {
         let mut reading = Reading {
             name: path.display().to_string(),
             judge: &mut judge,
@@ -121,31 +116,17 @@ impl Reading<'_> {
         &mut self,
         path: &Path,
         kind: Option<Kind>,
-        readers: &mut Readers,
+        readers: &mut Readers<Kind>,
     ) -> anyhow::Result<()> {
-        let mut input = BufReader::new(replay::open(path)?);
-        let failed = format!("cannot read {}", self.name);
-        let begin = input.fill_buf().with_context(|| failed.clone())?;
-        if UTF_16.iter().any(|mark| begin.starts_with(mark)) {
-            bail!("{} is UTF-16: make UTF-8 of it, e.g. with iconv", self.name);
-        }
+        let input = Input::open(path)?;
         let mut log = Log::new(&self.name, kind, readers);
         let mut taken = Taken::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let mut rest = input.by_ref().take(LINE_MAX);
-            let count = rest.read_until(b'\n', &mut line);
-            if count.with_context(|| failed.clone())? == 0 {
-                break;
-            }
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end_matches(['\n', '\r']);
-            let text = text.trim_start_matches('\u{feff}');
-            log.line(text, &mut taken)
+        input.lines(|line| {
+            log.line(line, &mut taken)
                 .map_err(|NoKind| self.no_kind())?;
             self.deal(&mut taken);
-        }
+            Ok(())
+        })?;
         log.end(&mut taken).map_err(|NoKind| self.no_kind())?;
         self.deal(&mut taken);
         if self.unreadable > NAMED_MAX {
@@ -155,8 +136,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn deal(&mut self, taken: &mut Taken) {
-        for act in taken.acts.drain(..) {
+    fn deal(&mut self, taken: &mut Taken<Act>) {
+        for act in taken.told.drain(..) {
             self.judge.take(act);
         }
         for Problem { origin, why } in taken.problems.drain(..) {

@@ -9,7 +9,7 @@ use jiff::{
     tz::Offset,
 };
 
-use crate::discovery::read::MONTHS;
+use crate::logs::MONTHS;
 
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// How much newer than now a line may be, by clocks and zones that differ.

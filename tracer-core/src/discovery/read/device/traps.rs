@@ -10,7 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 
 use super::time::{self, When};
-use crate::discovery::{Act, Actor, Analytic, Origin, What, read::Unreadable};
+use crate::{
+    discovery::{Act, Actor, Analytic, What},
+    logs::{Origin, Unreadable},
+};
 
 /// The roots that are written by name before the rest of a number.
 const ROOTS: [(&str, &str); 8] = [

@@ -11,7 +11,7 @@ use crate::{
 
 /// The two ends, as schemas have them that know no near and far end.
 #[derive(Clone, Copy, Debug)]
-pub struct Flow<'a> {
+pub struct Ends<'a> {
     /// Who opened it; this host where nobody knows who did.
     pub source: Option<&'a Endpoint>,
     /// Who was asked. A listener waits to be.
@@ -20,7 +20,7 @@ pub struct Flow<'a> {
     pub is_reversed: bool,
 }
 
-impl<'a> Flow<'a> {
+impl<'a> Ends<'a> {
     /// That of a connection or listener.
     pub fn of(connection: &'a Connection) -> Self {
         let (local, remote) = (connection.local.as_ref(), connection.remote.as_ref());
@@ -89,8 +89,8 @@ pub fn entity(boot: &str, pid: u32, start_time: &str) -> String {
 }
 
 /// Each address once, in the order of source and destination.
-pub fn addresses(flow: &Flow<'_>) -> Vec<IpAddr> {
-    let ends = [flow.source, flow.destination].into_iter().flatten();
+pub fn addresses(ends: &Ends<'_>) -> Vec<IpAddr> {
+    let ends = [ends.source, ends.destination].into_iter().flatten();
     let mut addresses: Vec<IpAddr> = ends.map(|end| end.ip).collect();
     addresses.dedup();
     addresses

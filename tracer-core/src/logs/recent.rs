@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher as _, Hash, RandomState},
 };
 
-/// How many things are remembered.
+/// How many things are remembered, unless somebody says otherwise.
 const MOST: usize = 4096;
 
 /// Remembers a bounded number of things, the newest of them.
@@ -16,14 +16,24 @@ pub struct Recent<K, V> {
     order: VecDeque<(u64, K)>,
     /// How many were put in.
     count: u64,
+    most: usize,
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
+        Self::keeping(MOST)
+    }
+}
+
+impl<K, V> Recent<K, V> {
+    /// Remembers so many.
+    #[must_use]
+    pub fn keeping(most: usize) -> Self {
         Self {
             known: HashMap::new(),
             order: VecDeque::new(),
             count: 0,
+            most,
         }
     }
 }
@@ -34,12 +44,12 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         self.count += 1;
         self.order.push_back((self.count, key.clone()));
         self.known.insert(key, (self.count, value));
-        if self.order.len() > 2 * MOST {
+        if self.order.len() > 2 * self.most {
             let known = &self.known;
             let is_current = |(at, key): &(u64, K)| known.get(key).is_some_and(|(is, _)| is == at);
             self.order.retain(is_current);
         }
-        if self.known.len() > MOST {
+        if self.known.len() > self.most {
             self.oldest()
         } else {
             None

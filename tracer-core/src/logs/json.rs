@@ -4,8 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Unreadable;
-use crate::discovery::{Act, Origin};
+use super::{Origin, Reader, Unreadable};
 
 /// How much one value may take. The largest files that clouds deliver are a few MiB.
 const MOST_BYTES: usize = 64 << 20;
@@ -145,22 +144,54 @@ fn events(value: Value) -> Vec<Value> {
 }
 
 /// What `read` makes of the events of a value, and why it cannot read the first that it cannot.
-pub fn each(
+pub fn each<T>(
     events: Vec<(Origin, Value)>,
-    read: impl Fn(&Value, &Origin) -> Result<Option<Act>, Unreadable>,
-) -> (Vec<Act>, Result<(), Unreadable>) {
+    read: impl Fn(&Value, &Origin) -> Result<Option<T>, Unreadable>,
+) -> (Vec<T>, Result<(), Unreadable>) {
     let number = events.len();
-    let (mut acts, mut result) = (Vec::new(), Ok(()));
+    let (mut told, mut result) = (Vec::new(), Ok(()));
     for (at, (origin, event)) in (1_usize..).zip(events) {
         match read(&event, &origin) {
-            Ok(act) => acts.extend(act),
+            Ok(one) => told.extend(one),
             Err(error) if result.is_ok() && number > 1 => {
                 result = Err(Unreadable(format!("event {at} of {number}: {error}")));
             }
             Err(error) => result = result.and(Err(error)),
         }
     }
-    (acts, result)
+    (told, result)
+}
+
+/// Reads a log of events of which each tells one thing, or nothing.
+#[derive(Debug)]
+pub struct Events<F> {
+    values: Values,
+    read: F,
+}
+
+impl<F> Events<F> {
+    /// `read`: what an event tells.
+    pub fn new(read: F) -> Self {
+        Self {
+            values: Values::default(),
+            read,
+        }
+    }
+}
+
+impl<T, F> Reader<T> for Events<F>
+where
+    F: Fn(&Value, &Origin) -> Result<Option<T>, Unreadable>,
+{
+    fn line(&mut self, line: &str, origin: &Origin, told: &mut Vec<T>) -> Result<(), Unreadable> {
+        let (mut found, result) = each(self.values.line(line, origin)?, &self.read);
+        told.append(&mut found);
+        result
+    }
+
+    fn end(&mut self, told: &mut Vec<T>) -> Result<(), Unreadable> {
+        last(&mut self.values, told, &self.read)
+    }
 }
 
 /// The text at a path, which there must be.
@@ -182,14 +213,14 @@ pub fn time(text: &str) -> Result<Timestamp, Unreadable> {
 
 /// What `read` makes of what is left when there are no more lines, and why there is something that it cannot
 /// read.
-pub fn last(
+pub fn last<T>(
     values: &mut Values,
-    acts: &mut Vec<Act>,
-    read: impl Fn(&Value, &Origin) -> Result<Option<Act>, Unreadable>,
+    told: &mut Vec<T>,
+    read: impl Fn(&Value, &Origin) -> Result<Option<T>, Unreadable>,
 ) -> Result<(), Unreadable> {
     let (events, broken) = values.end();
     let (found, result) = each(events, read);
-    acts.extend(found);
+    told.extend(found);
     result.and(broken.map_or(Ok(()), Err))
 }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Kind, Reader, Unreadable, json};
-use crate::discovery::{Act, Origin};
+use super::{Kind, Origin, Reader, Unreadable, json};
 
 /// How many lines are looked at, at most, to see what kind of log it is.
 const LOOKED_AT: usize = 1000;
@@ -12,27 +11,28 @@ const LOOKED_AT_BYTES: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// The readers of all kinds. One reads all files of its kind: what one says of a session or a process
 /// another may need.
-#[derive(Default)]
-pub struct Readers {
-    /// The year of times that are written without one.
-    year: i16,
-    all: Vec<(Kind, Box<dyn Reader>)>,
+pub struct Readers<K: Kind> {
+    around: K::Around,
+    all: Vec<(K, Of<K>)>,
 }
 
-impl Readers {
-    /// `year`: of times that are written without one.
+/// A reader of a kind.
+type Of<K> = Box<dyn Reader<<K as Kind>::Item>>;
+
+impl<K: Kind> Readers<K> {
+    /// `around`: what lines do not say.
     #[must_use]
-    pub fn new(year: i16) -> Self {
+    pub fn new(around: K::Around) -> Self {
         Self {
-            year,
+            around,
             all: Vec::new(),
         }
     }
 
-    fn of(&mut self, kind: Kind) -> &mut dyn Reader {
+    fn of(&mut self, kind: K) -> &mut dyn Reader<K::Item> {
         let known = self.all.iter().position(|(other, _)| *other == kind);
         let at = known.unwrap_or_else(|| {
-            self.all.push((kind, kind.reader(self.year)));
+            self.all.push((kind, kind.reader(&self.around)));
             self.all.len() - 1
         });
         &mut *self.all[at].1
@@ -40,21 +40,21 @@ impl Readers {
 }
 
 /// Reads a log.
-pub struct Log<'a> {
+pub struct Log<'a, K: Kind> {
     file: Arc<str>,
     line: u64,
-    readers: &'a mut Readers,
-    state: State,
+    readers: &'a mut Readers<K>,
+    state: State<K>,
 }
 
-enum State {
+enum State<K> {
     /// What was read before it was known what it is.
     Unknown {
         lines: Vec<String>,
         bytes: usize,
         values: json::Values,
     },
-    Known(Kind),
+    Known(K),
 }
 
 /// A line that could not be read.
@@ -67,22 +67,31 @@ pub struct Problem {
 }
 
 /// What was read.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// What was done.
-    pub acts: Vec<Act>,
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// What was told.
+    pub told: Vec<T>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl<T> Default for Taken<T> {
+    fn default() -> Self {
+        Self {
+            told: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// Nothing in a log looks like a kind that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoKind;
 
-impl<'a> Log<'a> {
+impl<'a, K: Kind> Log<'a, K> {
     /// Of a file.
     #[must_use]
-    pub fn new(file: &str, kind: Option<Kind>, readers: &'a mut Readers) -> Self {
+    pub fn new(file: &str, kind: Option<K>, readers: &'a mut Readers<K>) -> Self {
         let unknown = || State::Unknown {
             lines: Vec::new(),
             bytes: 0,
@@ -100,7 +109,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If so much was read and still nobody knows what it is.
-    pub fn line(&mut self, text: &str, taken: &mut Taken) -> Result<(), NoKind> {
+    pub fn line(&mut self, text: &str, taken: &mut Taken<K::Item>) -> Result<(), NoKind> {
         match &mut self.state {
             State::Known(kind) => {
                 let kind = *kind;
@@ -129,7 +138,7 @@ impl<'a> Log<'a> {
     }
 
     /// It is known what it is: reads what came before.
-    fn begin(&mut self, kind: Kind, taken: &mut Taken) {
+    fn begin(&mut self, kind: K, taken: &mut Taken<K::Item>) {
         if let State::Unknown { lines, .. } = std::mem::replace(&mut self.state, State::Known(kind))
         {
             for line in lines {
@@ -138,11 +147,11 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn read(&mut self, kind: Kind, text: &str, taken: &mut Taken) {
+    fn read(&mut self, kind: K, text: &str, taken: &mut Taken<K::Item>) {
         self.line += 1;
         let origin = self.origin();
         let reader = self.readers.of(kind);
-        if let Err(why) = reader.line(text, &origin, &mut taken.acts) {
+        if let Err(why) = reader.line(text, &origin, &mut taken.told) {
             taken.problems.push(Problem { origin, why });
         }
     }
@@ -158,7 +167,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     /// If there were some, and nobody knows what they are.
-    pub fn end(self, taken: &mut Taken) -> Result<(), NoKind> {
+    pub fn end(self, taken: &mut Taken<K::Item>) -> Result<(), NoKind> {
         let origin = self.origin();
         match self.state {
             State::Unknown { lines, .. } if lines.iter().all(|line| line.trim().is_empty()) => {
@@ -166,7 +175,7 @@ impl<'a> Log<'a> {
             }
             State::Unknown { .. } => Err(NoKind),
             State::Known(kind) => {
-                if let Err(why) = self.readers.of(kind).end(&mut taken.acts) {
+                if let Err(why) = self.readers.of(kind).end(&mut taken.told) {
                     taken.problems.push(Problem { origin, why });
                 }
                 Ok(())
@@ -176,23 +185,29 @@ impl<'a> Log<'a> {
 }
 
 /// The kind that a line looks like, or an event that is complete with it.
-fn kind_of(text: &str, values: &mut json::Values) -> Option<Kind> {
+fn kind_of<K: Kind>(text: &str, values: &mut json::Values) -> Option<K> {
     let nowhere = Origin {
         file: "".into(),
         line: 0,
     };
-    Kind::of_line(text).or_else(|| {
+    let find = |is_it: &dyn Fn(K) -> bool| K::all().iter().copied().find(|kind| is_it(*kind));
+    find(&|kind| kind.recognises(text)).or_else(|| {
         let events = values.line(text, &nowhere).ok()?;
-        events.iter().find_map(|(_, event)| Kind::of_event(event))
+        let mut events = events.iter();
+        events.find_map(|(_, event)| find(&|kind| kind.recognises_event(event)))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discovery::What;
+    use crate::discovery::{Act, What, read};
 
-    fn read(readers: &mut Readers, file: &str, text: &str) -> Result<Taken, NoKind> {
+    fn read(
+        readers: &mut Readers<read::Kind>,
+        file: &str,
+        text: &str,
+    ) -> Result<Taken<Act>, NoKind> {
         let mut taken = Taken::default();
         let mut log = Log::new(file, None, readers);
         for line in text.lines() {
@@ -204,24 +219,24 @@ mod tests {
 
     #[test]
     fn files_of_one_kind_know_of_each_other() {
-        let mut readers = Readers::new(2025);
+        let mut readers = Readers::<read::Kind>::new(2025);
         let auth = "2025-12-02T17:53:50Z sshd[9]: Connection from 192.0.2.7 port 5\n\
                     2025-12-02T17:53:51Z sshd[9]: Session opened for 'root' on /dev/char/pty/t0\n";
-        assert_eq!(read(&mut readers, "auth.log", auth).unwrap().acts, []);
+        assert_eq!(read(&mut readers, "auth.log", auth).unwrap().told, []);
         let shell = "\n2025-12-02T17:54:00Z shell[9]: [root]: netstat\n";
         let taken = read(&mut readers, "shell.log", shell).unwrap();
-        assert_eq!(taken.acts[0].actor.via.as_deref(), Some("ssh"));
+        assert_eq!(taken.told[0].actor.via.as_deref(), Some("ssh"));
         assert_eq!(
-            taken.acts[0].what,
+            taken.told[0].what,
             What::Command(vec!["netstat".to_owned()])
         );
-        assert_eq!(taken.acts[0].origin.line, 2);
+        assert_eq!(taken.told[0].origin.line, 2);
     }
 
     #[test]
     fn what_is_of_no_kind() {
-        let mut readers = Readers::new(2025);
-        assert!(read(&mut readers, "x", "\n \n").unwrap().acts.is_empty());
+        let mut readers = Readers::<read::Kind>::new(2025);
+        assert!(read(&mut readers, "x", "\n \n").unwrap().told.is_empty());
         assert_eq!(read(&mut readers, "x", "hello\n").err(), Some(NoKind));
         let wide = "x".repeat(LOOKED_AT_BYTES / 2);
         for (line, count) in [("hello", LOOKED_AT + 1), (&wide, 3)] {

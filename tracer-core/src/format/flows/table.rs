@@ -1,0 +1,245 @@
+//! Flows for people: a line each.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::{
+    flows::{Action, Amount, End, Flow, Stage},
+    format::{
+        Layout,
+        cut::Cut,
+        quantity::{size, time},
+        table::{BOLD, DIM, RESET},
+    },
+    scope::Scope,
+    text::printable,
+};
+
+/// How wide a table is that is not on a terminal.
+const PIPED_WIDTH: usize = 200;
+
+/// A column: its heading, how wide it is at least, from which width of the table on it is there, and what stands in
+/// it.
+struct Column {
+    title: &'static str,
+    width: usize,
+    from: usize,
+    cell: fn(&Flow) -> String,
+}
+
+/// The columns. The last has what room is left.
+const COLUMNS: [Column; 10] = [
+    column("TIME (UTC)", 19, 0, |flow| {
+        let text = format!("{:.0}", flow.time);
+        text.replacen('T', " ", 1).trim_end_matches('Z').to_owned()
+    }),
+    column("FOR", 8, 120, lasted),
+    column("SOURCE", 27, 0, |flow| end(&flow.source)),
+    column("", 1, 0, |flow| arrow(flow).to_owned()),
+    column("DESTINATION", 27, 0, |flow| end(&flow.destination)),
+    column("PROTO", 9, 0, |flow| {
+        let protocol = flow.protocol.map(|protocol| protocol.to_string());
+        protocol.unwrap_or_default()
+    }),
+    column("ACTION", 8, 90, |flow| {
+        let action = flow.action.map(Action::word);
+        action.unwrap_or_default().to_owned()
+    }),
+    column("BYTES", 20, 100, |flow| moved(flow.bytes)),
+    column("USER", 16, 150, |flow| {
+        let user = flow.source.user.as_ref();
+        let user = user.or(flow.destination.user.as_ref());
+        user.cloned().unwrap_or_default()
+    }),
+    column("TOLD BY", 12, 130, about),
+];
+
+const fn column(
+    title: &'static str,
+    width: usize,
+    from: usize,
+    cell: fn(&Flow) -> String,
+) -> Column {
+    Column {
+        title,
+        width,
+        from,
+        cell,
+    }
+}
+
+/// Appends the headings.
+pub fn headings(layout: Layout, out: &mut Vec<u8>) {
+    let style = if layout.is_coloured { BOLD } else { "" };
+    line(layout, style, |column| column.title.to_owned(), out);
+}
+
+/// Appends a flow.
+pub fn row(flow: &Flow, layout: Layout, out: &mut Vec<u8>) {
+    let is_denied = flow.action == Some(Action::Denied);
+    let style = match layout.is_coloured {
+        true if is_denied => DIM,
+        true if is_external(flow) => BOLD,
+        _ => "",
+    };
+    line(layout, style, |column| (column.cell)(flow), out);
+}
+
+fn line(layout: Layout, style: &str, cell: impl Fn(&Column) -> String, out: &mut Vec<u8>) {
+    let limit = layout.width.filter(|_| !layout.is_wide);
+    let width = limit.unwrap_or(PIPED_WIDTH);
+    let mut text = String::new();
+    for shown in COLUMNS.iter().filter(|column| column.from <= width) {
+        let cell = printable(&cell(shown));
+        let cell = match limit {
+            Some(_) => Cut::End.apply(&cell, shown.width),
+            None => cell,
+        };
+        let pad = (shown.width + 1).saturating_sub(cell.width()).max(1);
+        text.push_str(&cell);
+        text.extend(std::iter::repeat_n(' ', pad));
+    }
+    let text = text.trim_end();
+    let text = limit.map_or_else(|| text.to_owned(), |limit| Cut::End.apply(text, limit));
+    let reset = if style.is_empty() { "" } else { RESET };
+    out.extend_from_slice([style, &text, reset, "\n"].concat().as_bytes());
+}
+
+fn is_external(flow: &Flow) -> bool {
+    let ends = [&flow.source, &flow.destination];
+    ends.iter().any(|end| end.scope == Some(Scope::External))
+}
+
+/// Address or name, and port.
+fn end(end: &End) -> String {
+    let host = match (end.ip, &end.name) {
+        (Some(ip), _) => ip.to_string(),
+        (None, Some(name)) => name.clone(),
+        (None, None) => "?".to_owned(),
+    };
+    match end.port {
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}
+
+/// It points at the destination if it is known who has begun it.
+fn arrow(flow: &Flow) -> &'static str {
+    if flow.initiator_known { "→" } else { "—" }
+}
+
+/// Each way, or both together.
+fn moved(amount: Amount) -> String {
+    let about = if amount.estimated { "~" } else { "" };
+    match (amount.total, amount.forward, amount.reverse) {
+        (Some(total), ..) => format!("{about}{} both", size(total)),
+        (_, Some(forward), Some(reverse)) => {
+            format!("{about}{} / {}", size(forward), size(reverse))
+        }
+        (_, Some(forward), None) => format!("{about}{} →", size(forward)),
+        (_, None, Some(reverse)) => format!("{about}{} ←", size(reverse)),
+        (_, None, None) => String::new(),
+    }
+}
+
+fn lasted(flow: &Flow) -> String {
+    let Some(end) = flow.end else {
+        return match flow.stage {
+            Some(Stage::Start) => "begins".to_owned(),
+            _ => String::new(),
+        };
+    };
+    let us = end.duration_since(flow.time).as_micros();
+    match u64::try_from(us) {
+        Ok(us) if us > 0 => time(us),
+        _ => String::new(),
+    }
+}
+
+/// The device, what it is, and what it says beside: rule and reason.
+fn about(flow: &Flow) -> String {
+    let format = flow.format.word();
+    let device = flow.device.as_deref();
+    let who = device.map_or_else(
+        || format.to_owned(),
+        |device| format!("{device} ({format})"),
+    );
+    let icmp = flow
+        .icmp
+        .map(|icmp| format!("type {}, code {}", icmp.kind, icmp.code));
+    let parts = [
+        Some(who),
+        flow.application.clone(),
+        icmp,
+        flow.rule.as_ref().map(|rule| format!("by {rule}")),
+        flow.reason.clone(),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            As,
+            tests::{flow, written},
+        },
+        *,
+    };
+
+    fn shown(width: Option<usize>, flow: &Flow) -> String {
+        let layout = Layout {
+            width,
+            is_coloured: false,
+            is_wide: false,
+        };
+        written(As::Table(layout), std::slice::from_ref(flow))
+    }
+
+    #[test]
+    fn all_that_there_is_room_for() {
+        let text = shown(None, &flow());
+        let row = text.lines().nth(1).unwrap();
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(
+            words[..8],
+            [
+                "2023-11-14",
+                "22:13:20",
+                "12.0",
+                "s",
+                "10.0.0.5:52344",
+                "→",
+                "9.9.9.9:443",
+                "tcp"
+            ]
+        );
+        assert!(row.contains("1.50 KB / 20.0 KB"), "{row}");
+        assert!(row.contains("fw-1 (panos-traffic), ssl, by out"), "{row}");
+        for width in [60, 80, 100, 130] {
+            let narrow = shown(Some(width), &flow());
+            assert!(narrow.lines().all(|line| line.width() <= width), "{narrow}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_invented() {
+        let mut flow = flow();
+        flow.initiator_known = false;
+        flow.source.ip = None;
+        flow.source.name = Some("OCSP_Server".to_owned());
+        flow.bytes = Amount {
+            estimated: true,
+            ..Amount::forward(512_000)
+        };
+        flow.end = None;
+        flow.stage = Some(Stage::Start);
+        let text = shown(None, &flow);
+        assert!(text.contains("OCSP_Server:52344"), "{text}");
+        assert!(text.contains(" — 9.9.9.9:443"), "{text}");
+        assert!(text.contains("~512 KB →"), "{text}");
+        assert!(text.contains("begins"), "{text}");
+        flow.destination = End::at("2001:db8::1".parse().unwrap(), 53);
+        assert!(shown(None, &flow).contains("[2001:db8::1]:53"));
+    }
+}

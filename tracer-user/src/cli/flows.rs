@@ -1,0 +1,126 @@
+//! Flags of `flows`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::tz::{Offset, TimeZone};
+use tracer_core::{flows::read::Kind, logs};
+
+use super::{ShowArgs, VoiceArgs, examples, groups::heading};
+
+/// Flags of `flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// What is done.
+    #[command(subcommand)]
+    pub command: FlowsCommand,
+}
+
+impl FlowsArgs {
+    /// How much is said.
+    pub fn voice(&self) -> &VoiceArgs {
+        match &self.command {
+            FlowsCommand::Read(args) => &args.show.output.tone.voice,
+        }
+    }
+}
+
+/// What is done with flows of other devices.
+#[derive(Debug, Subcommand)]
+pub enum FlowsCommand {
+    /// Read logs and exports of firewalls, routers and sensors in one form
+    #[command(
+        after_help = examples::FLOWS_READ.short,
+        after_long_help = examples::FLOWS_READ.long
+    )]
+    Read(Box<ReadFlowsArgs>),
+}
+
+/// Flags of `flows read`.
+#[derive(Debug, Args)]
+pub struct ReadFlowsArgs {
+    /// Logs, captures, files of export packets, or directories of them; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What lines do not say.
+    #[command(flatten)]
+    pub log: FlowLogArgs,
+    /// What is shown, and how.
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+/// What lines of flow logs do not say.
+#[derive(Debug, Args)]
+#[command(next_help_heading = heading::FILES)]
+pub struct FlowLogArgs {
+    #[arg(long, value_name = "FORMAT", value_parser = logs::named::<Kind>, help = formats())]
+    pub format: Option<Kind>,
+    /// Time zone of times that are written without one: a name, e.g. Europe/Berlin, or an offset, e.g. +02:00
+    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true, value_parser = zone)]
+    pub tz: TimeZone,
+    /// Year of times that are written without one [default: the last in which they are past]
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i16>,
+}
+
+/// The help of `--format`.
+fn formats() -> String {
+    let words = logs::words::<Kind>();
+    format!(
+        "What format logs have: {words} [default: what each looks like]; packets say it themselves"
+    )
+}
+
+/// A zone that this machine knows, or an offset.
+fn zone(text: &str) -> Result<TimeZone, String> {
+    if let Some(offset) = offset(text) {
+        return Ok(TimeZone::fixed(offset));
+    }
+    TimeZone::get(text).map_err(|_| {
+        format!("this machine knows no time zone `{text}`: an offset such as +02:00 needs none")
+    })
+}
+
+fn offset(text: &str) -> Option<Offset> {
+    if matches!(text, "UTC" | "Z") {
+        return Some(Offset::UTC);
+    }
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'+' => (1, text.get(1..)?),
+        b'-' => (-1, text.get(1..)?),
+        _ => return None,
+    };
+    let (hours, minutes) = digits
+        .split_once(':')
+        .or_else(|| digits.split_at_checked(2))
+        .unwrap_or((digits, ""));
+    let minutes = if minutes.is_empty() { "0" } else { minutes };
+    let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+    let is_one = hours <= 18 && minutes < 60;
+    Offset::from_seconds(sign * seconds).ok().filter(|_| is_one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_names_or_offsets() {
+        for (text, seconds) in [
+            ("UTC", 0),
+            ("+02:00", 7200),
+            ("-0330", -12600),
+            ("+2", 7200),
+        ] {
+            let offset = offset(text).unwrap();
+            assert_eq!(offset.seconds(), seconds, "{text}");
+        }
+        for text in ["+19:00", "+02:60", "+x", "EDT", "", "+"] {
+            assert_eq!(offset(text), None, "{text}");
+        }
+        let error = zone("Middle/Earth").unwrap_err();
+        assert!(error.contains("+02:00"), "{error}");
+    }
+}

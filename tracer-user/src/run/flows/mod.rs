@@ -1,0 +1,17 @@
+//! `conntracer flows`: what other devices tell.
+
+mod capture;
+mod out;
+mod packets;
+mod problems;
+mod read;
+
+use super::Ending;
+use crate::cli::{FlowsArgs, FlowsCommand};
+
+/// Does it.
+pub fn run(args: &FlowsArgs) -> anyhow::Result<Ending> {
+    match &args.command {
+        FlowsCommand::Read(args) => read::run(args),
+    }
+}

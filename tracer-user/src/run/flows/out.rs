@@ -1,0 +1,157 @@
+//! Where flows go: judged, selected, and written.
+
+use std::{
+    fmt,
+    io::{self, BufWriter, ErrorKind, Write},
+};
+
+use tracer_core::{
+    flows::{Accounts, Flow, NotOfFlows, Rules, Selected},
+    format::flows::As,
+    scope::Scopes,
+    service::Services,
+};
+
+use crate::{
+    cli::{OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
+    host::etc,
+    run::live,
+};
+
+/// The end of the way of flows.
+pub struct Out {
+    rules: Rules,
+    selected: Selected,
+    by: As,
+    writer: BufWriter<Box<dyn Write>>,
+    /// What it is called in an error.
+    name: String,
+    line: Vec<u8>,
+    /// How many were written.
+    pub told: u64,
+    /// How many were not selected.
+    pub left: u64,
+}
+
+impl Out {
+    /// Where flows go that are shown like this.
+    ///
+    /// # Errors
+    /// If they cannot be, or what is selected is nothing that flows can answer.
+    pub fn new(args: &ShowArgs) -> anyhow::Result<Self> {
+        let selected = selected(args)?;
+        let by = by(&args.output)?;
+        let (writer, name) = live::writer(&args.output)?;
+        let mut out = Self {
+            rules: Rules {
+                // Whose addresses are this host's own matters to who asks about this host.
+                scopes: Scopes::new(&[], &args.networks.networks()),
+                services: Services::new(&etc::services()),
+            },
+            selected,
+            by,
+            writer: BufWriter::with_capacity(64 << 10, writer),
+            name,
+            line: Vec::new(),
+            told: 0,
+            left: 0,
+        };
+        out.by.begin(&mut out.line);
+        out.put()?;
+        Ok(out)
+    }
+
+    /// Takes a flow.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
+        self.rules.apply(&mut flow);
+        if !self.selected.keeps(&flow) {
+            self.left += 1;
+            return Ok(());
+        }
+        self.told += 1;
+        self.line.clear();
+        self.by.write(&flow, &mut self.line);
+        self.put()
+    }
+
+    /// Hands over what is buffered.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn flush(&mut self) -> Result<(), NotWritten> {
+        self.writer.flush().map_err(|error| self.not_written(error))
+    }
+
+    fn put(&mut self) -> Result<(), NotWritten> {
+        let result = self.writer.write_all(&self.line);
+        result.map_err(|error| self.not_written(error))
+    }
+
+    fn not_written(&self, error: io::Error) -> NotWritten {
+        NotWritten {
+            name: self.name.clone(),
+            error,
+        }
+    }
+}
+
+/// Flows cannot be written: there is no reason to read on.
+#[derive(Debug)]
+pub struct NotWritten {
+    name: String,
+    error: io::Error,
+}
+
+impl NotWritten {
+    /// Nobody reads any more, e.g. `| head` has seen enough.
+    pub fn is_closed(&self) -> bool {
+        self.error.kind() == ErrorKind::BrokenPipe
+    }
+}
+
+impl fmt::Display for NotWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write to {}: {}", self.name, self.error)
+    }
+}
+
+impl std::error::Error for NotWritten {}
+
+/// How they are written.
+fn by(args: &OutputArgs) -> Result<As, UsageError> {
+    Ok(match args.output {
+        OutputFormat::Table | OutputFormat::Wide => As::Table(live::layout(args)),
+        OutputFormat::Json => As::Json,
+        OutputFormat::Csv => As::Csv,
+        OutputFormat::Ecs => As::Ecs,
+        OutputFormat::Ocsf => As::Ocsf,
+        OutputFormat::Nemesis => {
+            let why = "-o: `nemesis` is of connections of a host; flows have table, wide, json, csv, ecs and ocsf";
+            return Err(UsageError(why.to_owned()));
+        }
+    })
+}
+
+/// What is selected of them.
+fn selected(args: &ShowArgs) -> Result<Selected, UsageError> {
+    let (accounts, others) = args.selection.without_users();
+    let accounts = accounts
+        .into_iter()
+        .map(|(names, is_negated)| {
+            let names = names.map_err(|why| UsageError(format!("--user: {why}")))?;
+            Ok(Accounts { names, is_negated })
+        })
+        .collect::<Result<_, UsageError>>()?;
+    let selection = others.resolve(&Surroundings {
+        users: &[],
+        is_live: false,
+        may_have_more_users: true,
+    })?;
+    Selected::new(&selection, accounts).map_err(|NotOfFlows(flag)| {
+        let why = "a flow of another device does not say that; `conntracer trace --history` does, of this host";
+        UsageError(format!("--{flag}: {why}"))
+    })
+}

@@ -1,0 +1,185 @@
+//! `conntracer flows read`: logs and exports, in one form.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+use tracer_core::{
+    flows::{
+        Flow, export,
+        read::{Around, Kind},
+    },
+    logs::{Log, NoKind, Problem, Readers, Taken},
+    text::printable,
+};
+use tracing::{error, info};
+
+use super::{
+    out::{NotWritten, Out},
+    packets::{self, Senders},
+    problems::Problems,
+};
+use crate::{
+    cli::ReadFlowsArgs,
+    run::{
+        Ending, NOTES,
+        input::{self, Input},
+    },
+};
+
+/// Reads them.
+pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
+    let is_closed = |error: &anyhow::Error| {
+        let written = error.downcast_ref::<NotWritten>();
+        written.is_some_and(NotWritten::is_closed)
+    };
+    match read(args) {
+        Err(error) if is_closed(&error) => Ok(Ending::Done),
+        other => other,
+    }
+}
+
+fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
+    let mut reading = Reading {
+        out: Out::new(&args.show)?,
+        format: args.log.format,
+        readers: Readers::new(Around {
+            zone: args.log.tz.clone(),
+            year: args.log.year,
+            now: Timestamp::now(),
+        }),
+        senders: Senders::default(),
+        problems: 0,
+        ending: Ending::Done,
+    };
+    for path in &input::files(&args.files)? {
+        reading.file(path)?;
+    }
+    reading.end()
+}
+
+/// Files that are read, one after the other: what one says of templates and connections, the next may need.
+struct Reading {
+    out: Out,
+    format: Option<Kind>,
+    readers: Readers<Kind>,
+    senders: Senders,
+    /// How much could not be read.
+    problems: u64,
+    ending: Ending,
+}
+
+impl Reading {
+    fn file(&mut self, path: &Path) -> anyhow::Result<()> {
+        let input = Input::open(path)?;
+        let name = input.name.clone();
+        let mut problems = Problems::new(&name);
+        let result = if self.format.is_none() && packets::recognises(&input.begin) {
+            self.packets(input, &mut problems)
+        } else {
+            self.lines(input, &mut problems)
+        };
+        self.problems += problems.end();
+        match result {
+            Err(error) if !error.is::<NotWritten>() => {
+                // What is wrong with one file is no reason not to read the others.
+                let error = printable(&format!("{error:#}"));
+                error!("{error}; what was read before counts");
+                self.ending = Ending::Failed;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn lines(&mut self, input: Input, problems: &mut Problems) -> anyhow::Result<()> {
+        let name = input.name.clone();
+        let no_format =
+            || anyhow!("{name} looks like no flow log that is known; --format says what it is");
+        let mut log = Log::new(&name, self.format, &mut self.readers);
+        let mut taken = Taken::default();
+        let result = input.lines(|line| {
+            log.line(line, &mut taken).map_err(|NoKind| no_format())?;
+            deal(&mut taken, problems, &mut self.out)
+        });
+        // What waited for a line that a damaged file lacks is told, too.
+        let ended = log.end(&mut taken).map_err(|NoKind| no_format());
+        deal(&mut taken, problems, &mut self.out)?;
+        result.and(ended)
+    }
+
+    fn packets(&mut self, input: Input, problems: &mut Problems) -> anyhow::Result<()> {
+        let name = printable(&input.name);
+        let passed = packets::each(input, &mut self.senders, |taken| {
+            deal_packet(taken, problems, &mut self.out)
+        })?;
+        for (count, what) in [
+            (
+                passed.fragments,
+                "parts of datagrams, which are not put together",
+            ),
+            (passed.others, "packets that no exporter sent"),
+        ] {
+            if count > 0 {
+                info!(target: NOTES, "{name}: {count} {what}");
+            }
+        }
+        Ok(())
+    }
+
+    /// There are no more files.
+    fn end(mut self) -> anyhow::Result<Ending> {
+        let mut taken = export::Taken::default();
+        let mut problems = Problems::new("behind the last file");
+        self.senders.exporters.end(&mut taken);
+        deal_packet(&mut taken, &mut problems, &mut self.out)?;
+        self.problems += problems.end();
+        self.out.flush()?;
+        info!(
+            target: NOTES,
+            "flows: {}; not selected: {}; could not be read: {}",
+            self.out.told,
+            self.out.left,
+            self.problems,
+        );
+        Ok(match self.problems {
+            0 => self.ending,
+            _ => self.ending.worse(Ending::Incomplete),
+        })
+    }
+}
+
+/// Deals with what lines tell.
+fn deal(taken: &mut Taken<Flow>, problems: &mut Problems, out: &mut Out) -> anyhow::Result<()> {
+    for Problem { origin, why } in taken.problems.drain(..) {
+        problems.take(&format!("line {}", origin.line), &why.0);
+    }
+    for flow in taken.told.drain(..) {
+        out.take(flow)?;
+    }
+    Ok(())
+}
+
+/// Deals with what packets tell.
+fn deal_packet(
+    taken: &mut export::Taken,
+    problems: &mut Problems,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    for problem in taken.problems.drain(..) {
+        // Nothing was lost by it.
+        if problem.reason.is_harmless() {
+            continue;
+        }
+        let number = problem.origin.packet.unwrap_or_default();
+        let place = match &problem.origin.file {
+            Some(file) if !problems.is_of(file) => format!("packet {number} of {file}"),
+            _ => format!("packet {number}"),
+        };
+        problems.take(&printable(&place), &problem.to_string());
+    }
+    for flow in taken.flows.drain(..) {
+        out.take(flow)?;
+    }
+    Ok(())
+}
