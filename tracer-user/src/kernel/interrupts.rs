@@ -1,12 +1,18 @@
 //! The signals that end a run, and the one that may ask for something else. The first asks for an orderly
 //! end; who asks twice does not want to wait.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender};
+use std::{
+    os::fd::AsFd as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender},
+};
 
 use anyhow::Context as _;
-use nix::sys::{
-    signal::{SigSet, Signal},
-    signalfd::{SfdFlags, SignalFd},
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
 };
 
 use super::source::Message;
@@ -71,21 +77,33 @@ impl Interrupts {
     }
 
     fn hear(&self, signals: &SignalFd, messages: &Sender<Message>, reloads: bool) {
-        let mut is_interrupted = false;
+        let (mut asked, mut is_told) = (0, false);
         while let Ok(Some(signal)) = signals.read_signal() {
-            let is_reload = reloads && signal.ssi_signo == Signal::SIGHUP as u32;
-            if is_reload && messages.send(Message::Reload).is_ok() {
+            let is_hangup = signal.ssi_signo == Signal::SIGHUP as u32;
+            let is_reload = reloads && is_hangup && messages.send(Message::Reload).is_ok();
+            if !is_reload {
+                asked += 1;
+                *self.newest() = Some(Interrupt::of(signal.ssi_signo));
+            }
+            // Who asks twice at once is heard twice before anybody begins to end.
+            let is_heard = asked > 1 || !is_ready(signals);
+            if asked == 0 || !is_heard || (is_reload && is_told) {
                 continue;
             }
-            *self.newest() = Some(Interrupt::of(signal.ssi_signo));
             // For whoever waits now; what is full of frames has more to do before it comes to this. If
             // the run is over, there is nothing to be put in order any more.
             let is_over = messages.send(Message::Interrupted).is_err();
-            if is_interrupted || is_over {
+            is_told = true;
+            if asked > 1 || is_over {
                 screen::abandon();
                 std::process::exit(130);
             }
-            is_interrupted = true;
         }
     }
+}
+
+/// Whether there is another signal.
+fn is_ready(signals: &SignalFd) -> bool {
+    let mut waiting = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    poll(&mut waiting, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
