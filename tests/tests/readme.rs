@@ -40,7 +40,7 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
     let is_of_history = has("--history") && !is_silent;
     let is_live = !matches!(
         words,
-        ["doctor" | "replay", ..] | ["discovery" | "flows", "read", ..]
+        ["doctor" | "replay" | "flows", ..] | ["discovery", "read", ..]
     ) && !has("--from")
         && !is_of_history;
     let mut command = Command::new(program);

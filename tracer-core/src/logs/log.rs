@@ -29,7 +29,7 @@ impl<K: Kind> Readers<K> {
         }
     }
 
-    fn of(&mut self, kind: K) -> &mut dyn Reader<K::Item> {
+    pub(super) fn of(&mut self, kind: K) -> &mut dyn Reader<K::Item> {
         let known = self.all.iter().position(|(other, _)| *other == kind);
         let at = known.unwrap_or_else(|| {
             self.all.push((kind, kind.reader(&self.around)));
@@ -123,7 +123,7 @@ impl<'a, K: Kind> Log<'a, K> {
             } => {
                 lines.push(text.to_owned());
                 *bytes += text.len();
-                match kind_of(text, values) {
+                match kind_with(text, values) {
                     Some(kind) => {
                         self.begin(kind, taken);
                         Ok(())
@@ -184,8 +184,13 @@ impl<'a, K: Kind> Log<'a, K> {
     }
 }
 
+/// The kind that a line looks like, or the events in it.
+pub(super) fn kind_of<K: Kind>(text: &str) -> Option<K> {
+    kind_with(text, &mut json::Values::default())
+}
+
 /// The kind that a line looks like, or an event that is complete with it.
-fn kind_of<K: Kind>(text: &str, values: &mut json::Values) -> Option<K> {
+fn kind_with<K: Kind>(text: &str, values: &mut json::Values) -> Option<K> {
     let nowhere = Origin {
         file: "".into(),
         line: 0,

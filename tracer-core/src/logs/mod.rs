@@ -3,16 +3,22 @@
 //! A reader is given one line after the other and says what it tells. What it cannot read it says why; a
 //! line that it can read and that is about something else gives nothing.
 
+mod frames;
 pub(crate) mod json;
 mod log;
 pub(crate) mod recent;
+mod senders;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::log::{Log, NoKind, Problem, Readers, Taken};
+pub use self::{
+    frames::{Frame, Frames, MESSAGE_MAX},
+    log::{Log, NoKind, Problem, Readers, Taken},
+    senders::Senders,
+};
 
 /// A line of a log; of what no log has told, none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

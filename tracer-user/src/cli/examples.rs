@@ -201,6 +201,23 @@ Examples:
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
 };
 
+/// `conntracer flows listen`
+pub const FLOWS_LISTEN: Examples = Examples {
+    short: "Example: conntracer flows listen --netflow 0.0.0.0:2055",
+    long: "\
+Nothing is sent. What lines do not say of their format is seen of each sender by what its lines look like. Templates are kept for each \
+exporter and each of its domains, and what waits for its template is bounded. What was missed, by the numbers of packets and by what the \
+kernel had no room for, is told at the end, and makes the exit code 3.
+
+Examples:
+  What a router exports, until Ctrl-C:
+    conntracer flows listen --netflow 0.0.0.0:2055
+  What goes to the internet by a firewall's log and a switch's samples, for an hour, as JSON:
+    conntracer flows listen --syslog 0.0.0.0:514 --sflow 0.0.0.0:6343 --external --duration 1h -o json
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something was missed or could not be read.",
+};
+
 /// `conntracer top`
 pub const TOP: Examples = Examples {
     short: "Example: conntracer top --external\n\n\

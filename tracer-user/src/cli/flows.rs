@@ -1,12 +1,12 @@
 //! Flags of `flows`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::tz::{Offset, TimeZone};
 use tracer_core::{flows::read::Kind, logs};
 
-use super::{ShowArgs, VoiceArgs, examples, groups::heading};
+use super::{ShowArgs, VoiceArgs, examples, groups::heading, values::Duration};
 
 /// Flags of `flows`.
 #[derive(Debug, Args)]
@@ -21,6 +21,7 @@ impl FlowsArgs {
     pub fn voice(&self) -> &VoiceArgs {
         match &self.command {
             FlowsCommand::Read(args) => &args.show.output.tone.voice,
+            FlowsCommand::Listen(args) => &args.show.output.tone.voice,
         }
     }
 }
@@ -34,6 +35,12 @@ pub enum FlowsCommand {
         after_long_help = examples::FLOWS_READ.long
     )]
     Read(Box<ReadFlowsArgs>),
+    /// Receive what firewalls, routers and sensors send, in one form
+    #[command(
+        after_help = examples::FLOWS_LISTEN.short,
+        after_long_help = examples::FLOWS_LISTEN.long
+    )]
+    Listen(Box<ListenFlowsArgs>),
 }
 
 /// Flags of `flows read`.
@@ -42,6 +49,29 @@ pub struct ReadFlowsArgs {
     /// Logs, captures, files of export packets, or directories of them; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// What lines do not say.
+    #[command(flatten)]
+    pub log: FlowLogArgs,
+    /// What is shown, and how.
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+/// Flags of `flows listen`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("listen").args(["netflow", "sflow", "syslog"]).required(true).multiple(true))]
+pub struct ListenFlowsArgs {
+    #[arg(long, help = "Where NetFlow 5 and 9, IPFIX and NSEL come by UDP, e.g. 0.0.0.0:2055", value_name = "ADDRESS:PORT", value_delimiter = ',', help_heading = heading::LIVE)]
+    pub netflow: Vec<SocketAddr>,
+    /// Where sFlow comes by UDP, e.g. 0.0.0.0:6343
+    #[arg(long, value_name = "ADDRESS:PORT", value_delimiter = ',', help_heading = heading::LIVE)]
+    pub sflow: Vec<SocketAddr>,
+    /// Where logs come as syslog, by UDP and by TCP, e.g. 0.0.0.0:514
+    #[arg(long, value_name = "ADDRESS:PORT", value_delimiter = ',', help_heading = heading::LIVE)]
+    pub syslog: Vec<SocketAddr>,
+    /// Stop after this time, e.g. 30s or 5m
+    #[arg(long, value_name = "TIME", help_heading = heading::LIVE)]
+    pub duration: Option<Duration>,
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,

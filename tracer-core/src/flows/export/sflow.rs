@@ -3,7 +3,7 @@
 //! There are no flows in it, no beginning and no end: a sample is told as a flow of as many packets as it
 //! stands for. Format: <https://sflow.org/sflow_version_5.txt>.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,8 +34,13 @@ const HEADER_IPV6: u32 = 12;
 /// The bits of an interface's number: those above tell what it counts, an interface if they are zero.
 const INTERFACE: u32 = 0x3fff_ffff;
 
+/// So many agents are told apart by the numbers of their packets; those of one more are not looked at.
+const AGENTS_MAX: usize = 1024;
+/// How far back a packet may be that was overtaken; what is further back is a counter that began anew.
+const LATE: u32 = 1_000;
+
 /// What agents have told, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agents {
     /// Packets of agents.
     pub packets: u64,
@@ -47,6 +52,47 @@ pub struct Agents {
     pub others: u64,
     /// Samples of kinds that makers define.
     pub unknown: u64,
+    /// By address and part of the device.
+    numbers: BTreeMap<(IpAddr, u32), Numbers>,
+}
+
+/// How the packets of an agent were numbered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Numbers {
+    last: Option<u32>,
+    packets: u64,
+    missed: u64,
+}
+
+impl Numbers {
+    fn note(&mut self, number: u32) {
+        self.packets += 1;
+        let Some(last) = self.last else {
+            self.last = Some(number);
+            return;
+        };
+        let ahead = number.wrapping_sub(last);
+        let back = last.wrapping_sub(number);
+        if ahead != 0 && ahead <= u32::MAX / 2 {
+            self.missed = self.missed.saturating_add(u64::from(ahead - 1));
+            self.last = Some(number);
+        } else if back > LATE {
+            self.last = Some(number);
+        }
+    }
+}
+
+/// How an agent stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Its address, as it tells it.
+    pub agent: IpAddr,
+    /// Which part of the device.
+    pub sub_agent: u32,
+    /// Packets.
+    pub packets: u64,
+    /// How many were missed, by the numbers.
+    pub missed: u64,
 }
 
 /// Whether a datagram looks like one of an agent.
@@ -57,6 +103,7 @@ pub fn recognises(payload: &[u8]) -> bool {
 
 struct Header {
     agent: IpAddr,
+    sub_agent: u32,
     sequence: u32,
     samples: u32,
 }
@@ -68,10 +115,11 @@ fn header(bytes: &mut Bytes) -> Option<Header> {
         2 => IpAddr::from(bytes.array::<16>()?),
         _ => return None,
     };
-    let [_sub_agent, sequence, _uptime, samples] =
+    let [sub_agent, sequence, _uptime, samples] =
         [bytes.u32()?, bytes.u32()?, bytes.u32()?, bytes.u32()?];
     Some(Header {
         agent,
+        sub_agent,
         sequence,
         samples,
     })
@@ -93,6 +141,10 @@ impl Agents {
             return taken.problem(from, Reason::Truncated, detail);
         };
         self.packets += 1;
+        let place = (header.agent, header.sub_agent);
+        if self.numbers.len() < AGENTS_MAX || self.numbers.contains_key(&place) {
+            self.numbers.entry(place).or_default().note(header.sequence);
+        }
         let context = Context {
             origin: Packet {
                 sequence: Some(header.sequence),
@@ -110,6 +162,17 @@ impl Agents {
             self.sample(kind, sample, &context, taken);
         }
         taken.trailing(&context.origin, bytes.0);
+    }
+
+    /// How agents stand.
+    pub fn standing(&self) -> impl Iterator<Item = Standing> {
+        let numbers = self.numbers.iter();
+        numbers.map(|((agent, sub_agent), numbers)| Standing {
+            agent: *agent,
+            sub_agent: *sub_agent,
+            packets: numbers.packets,
+            missed: numbers.missed,
+        })
     }
 
     fn sample(&mut self, kind: u32, sample: &[u8], context: &Context, taken: &mut Taken) {

@@ -1,7 +1,9 @@
 //! What a log does not say: of which zone its times are, and of which year.
 
+use std::{cell::Cell, rc::Rc};
+
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
@@ -16,7 +18,24 @@ pub struct Around {
     /// `--year`: of times without one.
     pub year: Option<i16>,
     /// When it is read: logs tell of the past.
-    pub now: Timestamp,
+    pub now: Now,
+}
+
+/// The time at which lines are read, for all who share it: whoever reads for long moves it on.
+#[derive(Clone, Debug)]
+pub struct Now(Rc<Cell<Timestamp>>);
+
+impl Now {
+    /// It is later now.
+    pub fn set(&self, now: Timestamp) {
+        self.0.set(now);
+    }
+}
+
+impl From<Timestamp> for Now {
+    fn from(now: Timestamp) -> Self {
+        Self(Rc::new(Cell::new(now)))
+    }
 }
 
 impl Around {
@@ -53,7 +72,10 @@ impl Around {
         if let Some(year) = self.year {
             return of(year);
         }
-        let latest = self.now + jiff::SignedDuration::from_hours(24);
+        let now = self.now.0.get();
+        let latest = now
+            .checked_add(SignedDuration::from_hours(24))
+            .unwrap_or(now);
         let this = latest.to_zoned(around.zone.clone()).year();
         // The 29th of February is in one year of four, and not in 1900 or 2100.
         let mut years = (0..=8).map(|back| of(this - back));
@@ -72,7 +94,7 @@ mod tests {
         Around {
             zone: TimeZone::fixed(Offset::constant(2)),
             year,
-            now: now.parse().unwrap(),
+            now: now.parse::<Timestamp>().unwrap().into(),
         }
     }
 

@@ -177,7 +177,7 @@ mod tests {
         Around {
             zone: TimeZone::UTC,
             year: None,
-            now: Timestamp::UNIX_EPOCH,
+            now: Timestamp::UNIX_EPOCH.into(),
         }
     }
 

@@ -16,7 +16,10 @@ mod table;
 mod value;
 mod zeek;
 
-pub use self::{around::Around, kind::Kind};
+pub use self::{
+    around::{Around, Now},
+    kind::Kind,
+};
 
 #[cfg(test)]
 mod tests {

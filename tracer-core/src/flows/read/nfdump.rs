@@ -140,7 +140,7 @@ mod tests {
         reader(&Around {
             zone: TimeZone::fixed(Offset::constant(1)),
             year: None,
-            now: Timestamp::UNIX_EPOCH,
+            now: Timestamp::UNIX_EPOCH.into(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! `conntracer flows`: what other devices tell.
 
 mod capture;
+mod deal;
+mod listen;
 mod out;
 mod packets;
 mod problems;
@@ -13,5 +15,6 @@ use crate::cli::{FlowsArgs, FlowsCommand};
 pub fn run(args: &FlowsArgs) -> anyhow::Result<Ending> {
     match &args.command {
         FlowsCommand::Read(args) => read::run(args),
+        FlowsCommand::Listen(args) => listen::run(args),
     }
 }

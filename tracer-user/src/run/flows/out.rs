@@ -15,7 +15,7 @@ use tracer_core::{
 use crate::{
     cli::{OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
     host::etc,
-    run::live,
+    run::{Ending, live},
 };
 
 /// The end of the way of flows.
@@ -119,6 +119,21 @@ impl fmt::Display for NotWritten {
 }
 
 impl std::error::Error for NotWritten {}
+
+/// How it ended; that nobody reads any more is no failure.
+///
+/// # Errors
+/// All others.
+pub fn unless_closed(result: anyhow::Result<Ending>) -> anyhow::Result<Ending> {
+    let is_closed = |error: &anyhow::Error| {
+        let written = error.downcast_ref::<NotWritten>();
+        written.is_some_and(NotWritten::is_closed)
+    };
+    match result {
+        Err(error) if is_closed(&error) => Ok(Ending::Done),
+        other => other,
+    }
+}
 
 /// How they are written.
 fn by(args: &OutputArgs) -> Result<As, UsageError> {

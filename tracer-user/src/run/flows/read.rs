@@ -6,16 +6,17 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use tracer_core::{
     flows::{
-        Flow, export,
+        export,
         read::{Around, Kind},
     },
-    logs::{Log, NoKind, Problem, Readers, Taken},
+    logs::{Log, NoKind, Readers, Taken},
     text::printable,
 };
 use tracing::{error, info};
 
 use super::{
-    out::{NotWritten, Out},
+    deal,
+    out::{self, NotWritten, Out},
     packets::{self, Senders},
     problems::Problems,
 };
@@ -29,14 +30,7 @@ use crate::{
 
 /// Reads them.
 pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
-    let is_closed = |error: &anyhow::Error| {
-        let written = error.downcast_ref::<NotWritten>();
-        written.is_some_and(NotWritten::is_closed)
-    };
-    match read(args) {
-        Err(error) if is_closed(&error) => Ok(Ending::Done),
-        other => other,
-    }
+    out::unless_closed(read(args))
 }
 
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
@@ -46,7 +40,7 @@ fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         readers: Readers::new(Around {
             zone: args.log.tz.clone(),
             year: args.log.year,
-            now: Timestamp::now(),
+            now: Timestamp::now().into(),
         }),
         senders: Senders::default(),
         problems: 0,
@@ -100,18 +94,18 @@ impl Reading {
         let mut taken = Taken::default();
         let result = input.lines(|line| {
             log.line(line, &mut taken).map_err(|NoKind| no_format())?;
-            deal(&mut taken, problems, &mut self.out)
+            deal::lines(&mut taken, problems, &mut self.out)
         });
         // What waited for a line that a damaged file lacks is told, too.
         let ended = log.end(&mut taken).map_err(|NoKind| no_format());
-        deal(&mut taken, problems, &mut self.out)?;
+        deal::lines(&mut taken, problems, &mut self.out)?;
         result.and(ended)
     }
 
     fn packets(&mut self, input: Input, problems: &mut Problems) -> anyhow::Result<()> {
         let name = printable(&input.name);
         let passed = packets::each(input, &mut self.senders, |taken| {
-            deal_packet(taken, problems, &mut self.out)
+            deal::packets(taken, problems, &mut self.out)
         })?;
         for (count, what) in [
             (
@@ -132,7 +126,7 @@ impl Reading {
         let mut taken = export::Taken::default();
         let mut problems = Problems::new("behind the last file");
         self.senders.exporters.end(&mut taken);
-        deal_packet(&mut taken, &mut problems, &mut self.out)?;
+        deal::packets(&mut taken, &mut problems, &mut self.out)?;
         self.problems += problems.end();
         self.out.flush()?;
         info!(
@@ -147,39 +141,4 @@ impl Reading {
             _ => self.ending.worse(Ending::Incomplete),
         })
     }
-}
-
-/// Deals with what lines tell.
-fn deal(taken: &mut Taken<Flow>, problems: &mut Problems, out: &mut Out) -> anyhow::Result<()> {
-    for Problem { origin, why } in taken.problems.drain(..) {
-        problems.take(&format!("line {}", origin.line), &why.0);
-    }
-    for flow in taken.told.drain(..) {
-        out.take(flow)?;
-    }
-    Ok(())
-}
-
-/// Deals with what packets tell.
-fn deal_packet(
-    taken: &mut export::Taken,
-    problems: &mut Problems,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    for problem in taken.problems.drain(..) {
-        // Nothing was lost by it.
-        if problem.reason.is_harmless() {
-            continue;
-        }
-        let number = problem.origin.packet.unwrap_or_default();
-        let place = match &problem.origin.file {
-            Some(file) if !problems.is_of(file) => format!("packet {number} of {file}"),
-            _ => format!("packet {number}"),
-        };
-        problems.take(&printable(&place), &problem.to_string());
-    }
-    for flow in taken.flows.drain(..) {
-        out.take(flow)?;
-    }
-    Ok(())
 }

@@ -139,7 +139,7 @@ mod tests {
         let around = Around {
             zone: TimeZone::UTC,
             year: Some(2018),
-            now: Timestamp::UNIX_EPOCH,
+            now: Timestamp::UNIX_EPOCH.into(),
         };
         let header = message.header();
         let time = header.stamp.map(|stamp| stamp.moment(&around).unwrap());

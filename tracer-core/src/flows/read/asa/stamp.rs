@@ -209,7 +209,7 @@ mod tests {
         let around = Around {
             zone: TimeZone::fixed(Offset::constant(2)),
             year: None,
-            now: "2026-01-02T00:00:00Z".parse().unwrap(),
+            now: "2026-01-02T00:00:00Z".parse::<Timestamp>().unwrap().into(),
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         let (stamp, taken) = Stamp::leading(&words)?;

@@ -11,7 +11,7 @@ fn own() -> Own {
     Own::new(&Around {
         zone: TimeZone::UTC,
         year: None,
-        now: Timestamp::UNIX_EPOCH,
+        now: Timestamp::UNIX_EPOCH.into(),
     })
 }
 

@@ -24,7 +24,10 @@ fn around() -> Around {
     Around {
         zone: TimeZone::fixed(Offset::constant(-2)),
         year: None,
-        now: "2026-01-02T00:00:00Z".parse().unwrap(),
+        now: "2026-01-02T00:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .into(),
     }
 }
 

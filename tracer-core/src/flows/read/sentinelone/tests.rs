@@ -44,7 +44,10 @@ fn around() -> Around {
     Around {
         zone: TimeZone::fixed(Offset::constant(2)),
         year: None,
-        now: "2026-04-02T00:00:00Z".parse().unwrap(),
+        now: "2026-04-02T00:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .into(),
     }
 }
 
