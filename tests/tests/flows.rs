@@ -419,3 +419,74 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert!(first.contains("203.0.113.9"), "{first}");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn logs_that_grow_are_followed_over_their_renaming() {
+    let scratch = Scratch::new();
+    let logs = scratch.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let line = |number: u32| {
+        format!(
+            "2 123456789010 eni-1 10.0.0.5 203.0.113.9 52344 {number} 6 10 840 1432917027 1432917142 ACCEPT OK\n"
+        )
+    };
+    let write = |name: &str, text: &str| {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .append(true)
+            .create(true)
+            .open(logs.join(name))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    write("fw.log", &line(1));
+    let mut command = Command::new(conntracer());
+    // It ends by itself if what is waited for does not come.
+    command.args([
+        "flows",
+        "read",
+        "--follow",
+        "--duration",
+        "60s",
+        "-o",
+        "json",
+    ]);
+    let mut child = command
+        .arg(&logs)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || {
+        let told = told.next().unwrap_or_else(|| panic!("it has ended"));
+        let flow = Record(serde_json::from_str(&told.unwrap()).unwrap());
+        let line = flow.number("origin.line").unwrap();
+        (flow.number("destination.port").unwrap(), line)
+    };
+    assert_eq!(next(), (1, 1));
+    let second = line(2);
+    write("fw.log", &second[..30]);
+    write("fw.log", &second[30..]);
+    assert_eq!(next(), (2, 2));
+    // Whoever writes it goes on with what has another name now, until it takes the new one.
+    fs::rename(logs.join("fw.log"), logs.join("fw.log.1")).unwrap();
+    write("fw.log.1", &line(3));
+    assert_eq!(next(), (3, 3));
+    write("fw.log", &line(4));
+    assert_eq!(next().0, 4);
+    // It is cut, and written anew.
+    fs::write(logs.join("fw.log"), "").unwrap();
+    write("other.log", &line(5));
+    assert_eq!(next().0, 5);
+    write("fw.log", &line(6));
+    assert_eq!(next().0, 6);
+    // The last line has no end yet.
+    write("fw.log", line(7).trim_end());
+    write("other.log", &line(8));
+    assert_eq!(next().0, 8);
+    tracer_tests::signals::send(child.id(), nix::sys::signal::Signal::SIGINT);
+    assert_eq!(next().0, 7);
+    assert!(told.next().is_none());
+    assert!(child.wait().unwrap().success());
+}

@@ -195,6 +195,8 @@ Examples:
     conntracer flows read fw.log --external
   Who talked to an address, by the exports of a router and by the log of a firewall, as one table:
     conntracer flows read --remote 203.0.113.9 exports.pcap fw.log.gz -o csv
+  What is appended to the logs of a directory, until Ctrl-C:
+    conntracer flows read --follow /var/log/firewalls
   A log that an appliance in New York wrote, for a SIEM:
     conntracer flows read --format panos-traffic --tz -05:00 traffic.csv -o ecs
 

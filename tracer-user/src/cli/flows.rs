@@ -49,6 +49,12 @@ pub struct ReadFlowsArgs {
     /// Logs, captures, files of export packets, or directories of them; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Go on reading what is appended to logs, and logs that take their place, until Ctrl-C
+    #[arg(long, help_heading = heading::FILES)]
+    pub follow: bool,
+    /// Stop to follow after this time, e.g. 30s or 5m
+    #[arg(long, value_name = "TIME", requires = "follow", help_heading = heading::FILES)]
+    pub duration: Option<Duration>,
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,

@@ -2,6 +2,8 @@
 
 mod capture;
 mod deal;
+mod follow;
+mod lines;
 mod listen;
 mod out;
 mod packets;
@@ -14,6 +16,7 @@ use crate::cli::{FlowsArgs, FlowsCommand};
 /// Does it.
 pub fn run(args: &FlowsArgs) -> anyhow::Result<Ending> {
     match &args.command {
+        FlowsCommand::Read(args) if args.follow => follow::run(args),
         FlowsCommand::Read(args) => read::run(args),
         FlowsCommand::Listen(args) => listen::run(args),
     }

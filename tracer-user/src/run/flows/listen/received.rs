@@ -7,7 +7,6 @@ use tracer_core::{
     flows::{
         Packet,
         export::{self, Exporters, sflow::Agents},
-        read::{Around, Kind, Now},
     },
     logs,
 };
@@ -17,7 +16,7 @@ use crate::{
     cli::{FlowLogArgs, ShowArgs},
     run::{
         Ending, NOTES,
-        flows::{deal, out::Out, problems::Problems},
+        flows::{deal, lines::Lines},
     },
 };
 
@@ -26,34 +25,21 @@ const NAME: &str = "received";
 
 /// Reads what comes, and hands it over.
 pub struct Received {
-    out: Out,
-    now: Now,
+    lines: Lines,
     /// Who sends packets.
     exporters: Exporters,
     /// Who sends samples.
     agents: Agents,
-    /// Who sends lines.
-    senders: logs::Senders<Kind>,
-    problems: Problems,
     packets: u64,
 }
 
 impl Received {
     /// What is told goes where these flags say.
     pub fn new(log: &FlowLogArgs, show: &ShowArgs) -> anyhow::Result<Self> {
-        let now = Now::from(Timestamp::now());
-        let around = Around {
-            zone: log.tz.clone(),
-            year: log.year,
-            now: now.clone(),
-        };
         Ok(Self {
-            out: Out::new(show)?,
-            now,
+            lines: Lines::new(NAME, log, show)?,
             exporters: Exporters::default(),
             agents: Agents::default(),
-            senders: logs::Senders::new(log.format, around),
-            problems: Problems::new(NAME),
             packets: 0,
         })
     }
@@ -63,7 +49,7 @@ impl Received {
         let mut taken = export::Taken::default();
         let packet = self.next(from);
         self.exporters.take(payload, &packet, &mut taken);
-        deal::packets(&mut taken, &mut self.problems, &mut self.out)
+        self.deal(&mut taken)
     }
 
     /// Takes samples of an agent.
@@ -72,7 +58,7 @@ impl Received {
         let packet = self.next(from);
         self.agents
             .take(payload, &packet, Timestamp::now(), &mut taken);
-        deal::packets(&mut taken, &mut self.problems, &mut self.out)
+        self.deal(&mut taken)
     }
 
     /// What is told of the next packet.
@@ -88,57 +74,44 @@ impl Received {
 
     /// Takes a message of syslog; as one has it by UDP, it may have several lines.
     pub fn message(&mut self, from: IpAddr, message: &[u8]) -> anyhow::Result<()> {
-        self.now.set(Timestamp::now());
         let name = from.to_string();
-        let mut taken = logs::Taken::default();
-        for line in String::from_utf8_lossy(message).lines() {
-            let line = line.trim_matches(['\0', '\r']);
-            if !line.is_empty() {
-                self.senders.line(&name, line, &mut taken);
-            }
-        }
-        deal::lines(&mut taken, &mut self.problems, &mut self.out)
+        let text = String::from_utf8_lossy(message);
+        text.lines()
+            .try_for_each(|line| self.lines.take(&name, line))
     }
 
     /// A message was so long that it was passed over.
     pub fn too_long(&mut self, from: IpAddr) {
         let why = format!("a message of more than {} bytes", logs::MESSAGE_MAX);
-        self.problems.take(&format!("from {from}"), &why);
+        self.lines.problems.take(&format!("from {from}"), &why);
     }
 
     /// Hands over what was told.
     pub fn flush(&mut self) -> anyhow::Result<()> {
-        Ok(self.out.flush()?)
+        self.lines.flush()
     }
 
     /// Nothing more comes. `dropped`: datagrams for which the kernel had no room.
     pub fn end(mut self, dropped: u64) -> anyhow::Result<Ending> {
-        let mut taken = logs::Taken::default();
-        self.senders.end(&mut taken);
-        deal::lines(&mut taken, &mut self.problems, &mut self.out)?;
         let mut taken = export::Taken::default();
         self.exporters.end(&mut taken);
-        deal::packets(&mut taken, &mut self.problems, &mut self.out)?;
-        self.out.flush()?;
+        self.deal(&mut taken)?;
         let missed = self.tell_missed();
-        let unrecognised = self.senders.unrecognised;
-        let problems = self.problems.end();
         if dropped > 0 {
             error!(
                 "{dropped} datagrams came faster than they could be read, and were dropped by the kernel"
             );
         }
-        info!(
-            target: NOTES,
-            "flows: {}; not selected: {}; could not be read: {problems}; lines of no format that is known: {unrecognised}; \
-             missed: {missed}; dropped: {dropped}",
-            self.out.told,
-            self.out.left,
-        );
-        Ok(match problems + dropped + missed {
-            0 => Ending::Done,
-            _ => Ending::Incomplete,
+        info!(target: NOTES, "missed: {missed}; dropped: {dropped}");
+        let ending = self.lines.end()?;
+        Ok(match dropped + missed {
+            0 => ending,
+            _ => ending.worse(Ending::Incomplete),
         })
+    }
+
+    fn deal(&mut self, taken: &mut export::Taken) -> anyhow::Result<()> {
+        deal::packets(taken, &mut self.lines.problems, &mut self.lines.out)
     }
 
     /// Says what exporters sent that never came. How much in all.
