@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
-use super::ip::IpProtocol;
+use super::{attribute::Attributed, ip::IpProtocol};
 use crate::{clock::nanoseconds, logs, scope::Scope};
 
 /// What another device tells of packets between two ends.
@@ -77,6 +77,9 @@ pub struct Flow {
     /// The device that tells it: its name, or its address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Arc<str>>,
+    /// Which connection of this host it was, and whose, if that was asked.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub attributed: Option<Box<Attributed>>,
 }
 
 impl Flow {
@@ -106,6 +109,7 @@ impl Flow {
             application: None,
             service: None,
             device: None,
+            attributed: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Whatever the format, a [`Flow`] comes out, so that the logs of all can be asked the same questions.
 
+pub mod attribute;
 pub mod export;
 mod flow;
 pub mod ip;

@@ -348,7 +348,7 @@ fn nat(translated: Destination) -> Object {
 }
 
 /// What a process is found by.
-fn named(pid: u32, name: &str, exe: Option<&str>) -> Object {
+pub(super) fn named(pid: u32, name: &str, exe: Option<&str>) -> Object {
     Object::default()
         .with("pid", pid)
         .known("name", (!name.is_empty()).then_some(name))
@@ -385,7 +385,7 @@ fn effective(user: &User) -> Object {
 }
 
 /// With where the process lives, and whose it is.
-fn with_owner(base: Object, owner: Option<&Owner>) -> Object {
+pub(super) fn with_owner(base: Object, owner: Option<&Owner>) -> Object {
     let Some(owner) = owner else {
         return base;
     };

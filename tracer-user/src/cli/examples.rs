@@ -203,6 +203,25 @@ Examples:
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
 };
 
+/// `conntracer flows attribute`
+pub const FLOWS_ATTRIBUTE: Examples = Examples {
+    short: "Example: conntracer flows attribute fw.log",
+    long: "\
+Each flow is one of: matched, with the process; ambiguous, if connections of several processes had its ends; absent, if this host was watched and \
+no process made it; not_arrived, if the device did not let it through to this host; uncovered, if it was not watched; elsewhere, if it was not of this \
+host. How far the clocks are apart is estimated from all flows, and said.
+
+Examples:
+  Which process made what the firewall saw, by the history of the agent:
+    conntracer flows attribute fw.log
+  The same by a recording, only to one address, as JSON:
+    conntracer flows attribute exports.pcap --from case.rec --remote 203.0.113.9 -o json
+  What this host sent to the internet and the firewall did not log:
+    conntracer flows attribute fw.log --unlogged
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
+};
+
 /// `conntracer flows listen`
 pub const FLOWS_LISTEN: Examples = Examples {
     short: "Example: conntracer flows listen --netflow 0.0.0.0:2055",

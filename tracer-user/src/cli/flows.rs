@@ -1,12 +1,18 @@
 //! Flags of `flows`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::tz::{Offset, TimeZone};
 use tracer_core::{flows::read::Kind, logs};
 
-use super::{ShowArgs, VoiceArgs, examples, groups::heading, values::Duration};
+use super::{
+    HistoryArgs, ShowArgs, Shown, VoiceArgs, config::ConfigArgs, examples, groups::heading,
+    values::Duration,
+};
 
 /// Flags of `flows`.
 #[derive(Debug, Args)]
@@ -22,6 +28,7 @@ impl FlowsArgs {
         match &self.command {
             FlowsCommand::Read(args) => &args.show.output.tone.voice,
             FlowsCommand::Listen(args) => &args.show.output.tone.voice,
+            FlowsCommand::Attribute(args) => &args.show.output.tone.voice,
         }
     }
 }
@@ -41,6 +48,12 @@ pub enum FlowsCommand {
         after_long_help = examples::FLOWS_LISTEN.long
     )]
     Listen(Box<ListenFlowsArgs>),
+    /// Say which process of this host made each flow, by what was recorded
+    #[command(
+        after_help = examples::FLOWS_ATTRIBUTE.short,
+        after_long_help = examples::FLOWS_ATTRIBUTE.long
+    )]
+    Attribute(Box<AttributeFlowsArgs>),
 }
 
 /// Flags of `flows read`.
@@ -84,6 +97,53 @@ pub struct ListenFlowsArgs {
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
+}
+
+/// Flags of `flows attribute`.
+#[derive(Debug, Args)]
+pub struct AttributeFlowsArgs {
+    /// Logs, captures, files of export packets, or directories of them; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What lines do not say.
+    #[command(flatten)]
+    pub log: FlowLogArgs,
+    /// What the host has recorded: its history.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// Recordings and `-o json` of traces of this host, in place of its history
+    #[arg(
+        long,
+        conflicts_with = "history",
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = heading::FILES
+    )]
+    pub from: Vec<PathBuf>,
+    /// By how much times may differ, beside what clocks are apart
+    #[arg(long, value_name = "TIME", default_value = "5s", help_heading = heading::SELECTING)]
+    pub tolerance: Duration,
+    /// Addresses that this host has, beside those that were recorded
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', help_heading = heading::SELECTING)]
+    pub address: Vec<IpAddr>,
+    /// In place of flows, the connections to external addresses of which the logs do not tell
+    #[arg(long, help_heading = heading::SELECTING)]
+    pub unlogged: bool,
+    /// Arguments of processes: full, none, or redacted
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "redacted",
+        hide_possible_values = true,
+        help_heading = heading::OUTPUT
+    )]
+    pub args: Shown,
+    /// What is shown, and how.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// Where the history is, and secrets in arguments.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// What lines of flow logs do not say.

@@ -34,7 +34,9 @@ pub use self::{
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
-    flows::{FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs},
+    flows::{
+        AttributeFlowsArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs,
+    },
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
     generate::{CompletionsArgs, ManArgs},
     groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},

@@ -2,7 +2,8 @@
 
 use super::super::csv::line;
 use crate::{
-    flows::{Action, Amount, End, Flow, Origin, Side, Stage},
+    flows::{Action, Amount, End, Flow, Origin, Side, Stage, attribute::Attributed},
+    record::Owner,
     scope::Scope,
 };
 
@@ -73,6 +74,21 @@ const COLUMNS: &[Column] = &[
         Origin::Line { .. } => None,
         Origin::Packet(packet) => shown(packet.exporter.as_ref()),
     }),
+    ("match", |flow| {
+        found(flow).map(|found| found.verdict.word().to_owned())
+    }),
+    ("match_reason", |flow| found(flow)?.why.clone()),
+    ("connection", |flow| shown(found(flow)?.connection)),
+    ("pid", |flow| Some(owner(flow)?.process.pid.to_string())),
+    ("process", |flow| Some(owner(flow)?.process.name.clone())),
+    ("exe", |flow| owner(flow)?.process.exe.clone()),
+    ("uid", |flow| Some(owner(flow)?.user.uid.to_string())),
+    ("user", |flow| owner(flow)?.user.name.clone()),
+    ("unit", |flow| owner(flow)?.unit.clone()),
+    ("container", |flow| {
+        Some(owner(flow)?.container.as_ref()?.id.clone())
+    }),
+    ("pod", |flow| owner(flow)?.pod.as_ref()?.name.clone()),
 ];
 
 /// Appends the row of headings.
@@ -88,6 +104,14 @@ pub fn row(flow: &Flow, out: &mut Vec<u8>) {
 
 fn shown(value: Option<impl ToString>) -> Option<String> {
     value.map(|value| value.to_string())
+}
+
+fn found(flow: &Flow) -> Option<&Attributed> {
+    flow.attributed.as_deref()
+}
+
+fn owner(flow: &Flow) -> Option<&Owner> {
+    found(flow)?.owner.as_deref()
 }
 
 fn scope(end: &End) -> Option<String> {

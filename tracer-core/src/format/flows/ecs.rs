@@ -7,7 +7,11 @@ use std::net::IpAddr;
 use super::Way;
 use crate::{
     flows::{Action, End, Flow, Side, Stage, ip::IpProtocol},
-    format::{ecs::VERSION, json::line, object::Object},
+    format::{
+        ecs::{VERSION, named, with_owner},
+        json::line,
+        object::Object,
+    },
 };
 
 /// Appends a flow.
@@ -25,7 +29,15 @@ pub fn write(flow: &Flow, out: &mut Vec<u8>) {
         Default::default()
     };
     let rule = Object::default().known("name", flow.rule.clone());
-    let document = Object::default()
+    let owner = flow
+        .attributed
+        .as_ref()
+        .and_then(|found| found.owner.as_deref());
+    let process = owner.map(|owner| &owner.process);
+    let process = process.map(|one| named(one.pid, &one.name, one.exe.as_deref()));
+    let base = with_owner(Object::default(), owner);
+    let document = base
+        .part("process", process.unwrap_or_default())
         .with("@timestamp", format!("{:.9}", flow.time))
         .with("ecs", Object::default().with("version", VERSION))
         .with("agent", Object::default().with("type", "conntracer"))
@@ -149,6 +161,7 @@ pub(super) fn left_over(flow: &Flow) -> Object {
         .own("estimated", &flow.bytes.estimated)
         .part("source", scope(&flow.source))
         .part("destination", scope(&flow.destination))
+        .own("attributed", &flow.attributed)
 }
 
 #[cfg(test)]

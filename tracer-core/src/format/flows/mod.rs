@@ -13,6 +13,8 @@ use crate::{flows::Flow, scope::Scope};
 pub enum As {
     /// Columns for people.
     Table(Layout),
+    /// The same, with what was made of them by their host.
+    Attributed(Layout),
     /// One JSON object a line.
     Json,
     /// Comma-separated values.
@@ -27,7 +29,8 @@ impl As {
     /// Appends what stands above all flows, if anything does.
     pub fn begin(self, out: &mut Vec<u8>) {
         match self {
-            Self::Table(layout) => table::headings(layout, out),
+            Self::Table(layout) => table::headings(table::COLUMNS, layout, out),
+            Self::Attributed(layout) => table::headings(table::ATTRIBUTED, layout, out),
             Self::Csv => csv::headings(out),
             Self::Json | Self::Ecs | Self::Ocsf => {}
         }
@@ -36,7 +39,8 @@ impl As {
     /// Appends a flow, complete with its line end.
     pub fn write(self, flow: &Flow, out: &mut Vec<u8>) {
         match self {
-            Self::Table(layout) => table::row(flow, layout, out),
+            Self::Table(layout) => table::row(table::COLUMNS, flow, layout, out),
+            Self::Attributed(layout) => table::row(table::ATTRIBUTED, flow, layout, out),
             Self::Json => line(flow, out),
             Self::Csv => csv::row(flow, out),
             Self::Ecs => ecs::write(flow, out),

@@ -19,38 +19,63 @@ const PIPED_WIDTH: usize = 200;
 
 /// A column: its heading, how wide it is at least, from which width of the table on it is there, and what stands in
 /// it.
-struct Column {
+pub struct Column {
     title: &'static str,
     width: usize,
     from: usize,
     cell: fn(&Flow) -> String,
 }
 
+const TIME: Column = column("TIME (UTC)", 19, 0, |flow| {
+    let text = format!("{:.0}", flow.time);
+    text.replacen('T', " ", 1).trim_end_matches('Z').to_owned()
+});
+const FOR: Column = column("FOR", 8, 120, lasted);
+const SOURCE: Column = column("SOURCE", 27, 0, |flow| end(&flow.source));
+const ARROW: Column = column("", 1, 0, |flow| arrow(flow).to_owned());
+const DESTINATION: Column = column("DESTINATION", 27, 0, |flow| end(&flow.destination));
+const PROTOCOL: Column = column("PROTO", 9, 0, |flow| {
+    let protocol = flow.protocol.map(|protocol| protocol.to_string());
+    protocol.unwrap_or_default()
+});
+const ACTION: Column = column("ACTION", 8, 90, |flow| {
+    let action = flow.action.map(Action::word);
+    action.unwrap_or_default().to_owned()
+});
+const BYTES: Column = column("BYTES", 20, 100, |flow| moved(flow.bytes));
+
 /// The columns. The last has what room is left.
-const COLUMNS: [Column; 10] = [
-    column("TIME (UTC)", 19, 0, |flow| {
-        let text = format!("{:.0}", flow.time);
-        text.replacen('T', " ", 1).trim_end_matches('Z').to_owned()
-    }),
-    column("FOR", 8, 120, lasted),
-    column("SOURCE", 27, 0, |flow| end(&flow.source)),
-    column("", 1, 0, |flow| arrow(flow).to_owned()),
-    column("DESTINATION", 27, 0, |flow| end(&flow.destination)),
-    column("PROTO", 9, 0, |flow| {
-        let protocol = flow.protocol.map(|protocol| protocol.to_string());
-        protocol.unwrap_or_default()
-    }),
-    column("ACTION", 8, 90, |flow| {
-        let action = flow.action.map(Action::word);
-        action.unwrap_or_default().to_owned()
-    }),
-    column("BYTES", 20, 100, |flow| moved(flow.bytes)),
+pub const COLUMNS: &[Column] = &[
+    TIME,
+    FOR,
+    SOURCE,
+    ARROW,
+    DESTINATION,
+    PROTOCOL,
+    ACTION,
+    BYTES,
     column("USER", 16, 150, |flow| {
         let user = flow.source.user.as_ref();
         let user = user.or(flow.destination.user.as_ref());
         user.cloned().unwrap_or_default()
     }),
     column("TOLD BY", 12, 130, about),
+];
+
+/// Those of flows that were held against what their host recorded.
+pub const ATTRIBUTED: &[Column] = &[
+    column("TIME (UTC)", 19, 100, TIME.cell),
+    column("SOURCE", 21, 0, SOURCE.cell),
+    ARROW,
+    column("DESTINATION", 21, 0, DESTINATION.cell),
+    column("PROTO", 5, 90, PROTOCOL.cell),
+    column("ACTION", 8, 140, ACTION.cell),
+    column("BYTES", 20, 160, BYTES.cell),
+    column("MATCH", 11, 0, |flow| {
+        let verdict = flow.attributed.as_ref().map(|found| found.verdict.word());
+        verdict.unwrap_or_default().to_owned()
+    }),
+    column("PROCESS", 16, 0, whose),
 ];
 
 const fn column(
@@ -68,27 +93,39 @@ const fn column(
 }
 
 /// Appends the headings.
-pub fn headings(layout: Layout, out: &mut Vec<u8>) {
+pub fn headings(columns: &[Column], layout: Layout, out: &mut Vec<u8>) {
     let style = if layout.is_coloured { BOLD } else { "" };
-    line(layout, style, |column| column.title.to_owned(), out);
+    line(
+        columns,
+        layout,
+        style,
+        |column| column.title.to_owned(),
+        out,
+    );
 }
 
 /// Appends a flow.
-pub fn row(flow: &Flow, layout: Layout, out: &mut Vec<u8>) {
+pub fn row(columns: &[Column], flow: &Flow, layout: Layout, out: &mut Vec<u8>) {
     let is_denied = flow.action == Some(Action::Denied);
     let style = match layout.is_coloured {
         true if is_denied => DIM,
         true if is_external(flow) => BOLD,
         _ => "",
     };
-    line(layout, style, |column| (column.cell)(flow), out);
+    line(columns, layout, style, |column| (column.cell)(flow), out);
 }
 
-fn line(layout: Layout, style: &str, cell: impl Fn(&Column) -> String, out: &mut Vec<u8>) {
+fn line(
+    columns: &[Column],
+    layout: Layout,
+    style: &str,
+    cell: impl Fn(&Column) -> String,
+    out: &mut Vec<u8>,
+) {
     let limit = layout.width.filter(|_| !layout.is_wide);
     let width = limit.unwrap_or(PIPED_WIDTH);
     let mut text = String::new();
-    for shown in COLUMNS.iter().filter(|column| column.from <= width) {
+    for shown in columns.iter().filter(|column| column.from <= width) {
         let cell = printable(&cell(shown));
         let cell = match limit {
             Some(_) => Cut::End.apply(&cell, shown.width),
@@ -154,6 +191,26 @@ fn lasted(flow: &Flow) -> String {
         Ok(us) if us > 0 => time(us),
         _ => String::new(),
     }
+}
+
+/// The process and whose it is, or why there is none.
+fn whose(flow: &Flow) -> String {
+    let Some(found) = &flow.attributed else {
+        return String::new();
+    };
+    let Some(owner) = &found.owner else {
+        return found.why.clone().unwrap_or_default();
+    };
+    let process = format!("{}[{}]", owner.process.name, owner.process.pid);
+    let uid = owner.user.uid.to_string();
+    let user = owner.user.name.as_ref().unwrap_or(&uid);
+    let pod = owner.pod.as_ref().and_then(|pod| pod.name.clone());
+    let container = owner
+        .container
+        .as_ref()
+        .map(|one| one.name.as_ref().unwrap_or(&one.id).clone());
+    let inside = pod.or(container).map(|name| format!(" in {name}"));
+    format!("{process} of {user}{}", inside.unwrap_or_default())
 }
 
 /// The device, what it is, and what it says beside: rule and reason.

@@ -6,13 +6,13 @@ use tracer_core::{
     text::printable,
 };
 
-use super::{out::Out, problems::Problems};
+use super::{out::Sink, problems::Problems};
 
-/// Deals with what lines tell. `place`: where a line is.
+/// Deals with what lines tell.
 pub fn lines(
     taken: &mut Taken<Flow>,
     problems: &mut Problems,
-    out: &mut Out,
+    out: &mut dyn Sink,
 ) -> anyhow::Result<()> {
     for Problem { origin, why } in taken.problems.drain(..) {
         let place = match &*origin.file {
@@ -31,7 +31,7 @@ pub fn lines(
 pub fn packets(
     taken: &mut export::Taken,
     problems: &mut Problems,
-    out: &mut Out,
+    out: &mut dyn Sink,
 ) -> anyhow::Result<()> {
     for problem in taken.problems.drain(..) {
         // Nothing was lost by it.

@@ -1,5 +1,6 @@
 //! `conntracer flows`: what other devices tell.
 
+mod attribute;
 mod capture;
 mod deal;
 mod follow;
@@ -18,6 +19,7 @@ pub fn run(args: &FlowsArgs) -> anyhow::Result<Ending> {
     match &args.command {
         FlowsCommand::Read(args) if args.follow => follow::run(args),
         FlowsCommand::Read(args) => read::run(args),
+        FlowsCommand::Attribute(args) => attribute::run(args),
         FlowsCommand::Listen(args) => listen::run(args),
     }
 }

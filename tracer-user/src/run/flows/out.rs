@@ -7,7 +7,7 @@ use std::{
 
 use tracer_core::{
     flows::{Accounts, Flow, NotOfFlows, Rules, Selected},
-    format::flows::As,
+    format::{Layout, flows::As},
     scope::Scopes,
     service::Services,
 };
@@ -17,6 +17,15 @@ use crate::{
     host::etc,
     run::{Ending, live},
 };
+
+/// Who takes flows.
+pub trait Sink {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn take(&mut self, flow: Flow) -> Result<(), NotWritten>;
+}
 
 /// The end of the way of flows.
 pub struct Out {
@@ -39,8 +48,16 @@ impl Out {
     /// # Errors
     /// If they cannot be, or what is selected is nothing that flows can answer.
     pub fn new(args: &ShowArgs) -> anyhow::Result<Self> {
+        Self::with(args, As::Table)
+    }
+
+    /// The same with a table of one's own.
+    ///
+    /// # Errors
+    /// As those of [`Self::new`].
+    pub fn with(args: &ShowArgs, table: fn(Layout) -> As) -> anyhow::Result<Self> {
         let selected = selected(args)?;
-        let by = by(&args.output)?;
+        let by = by(&args.output, table)?;
         let (writer, name) = live::writer(&args.output)?;
         let mut out = Self {
             rules: Rules {
@@ -61,22 +78,6 @@ impl Out {
         Ok(out)
     }
 
-    /// Takes a flow.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
-        self.rules.apply(&mut flow);
-        if !self.selected.keeps(&flow) {
-            self.left += 1;
-            return Ok(());
-        }
-        self.told += 1;
-        self.line.clear();
-        self.by.write(&flow, &mut self.line);
-        self.put()
-    }
-
     /// Hands over what is buffered.
     ///
     /// # Errors
@@ -95,6 +96,20 @@ impl Out {
             name: self.name.clone(),
             error,
         }
+    }
+}
+
+impl Sink for Out {
+    fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
+        self.rules.apply(&mut flow);
+        if !self.selected.keeps(&flow) {
+            self.left += 1;
+            return Ok(());
+        }
+        self.told += 1;
+        self.line.clear();
+        self.by.write(&flow, &mut self.line);
+        self.put()
     }
 }
 
@@ -136,9 +151,9 @@ pub fn unless_closed(result: anyhow::Result<Ending>) -> anyhow::Result<Ending> {
 }
 
 /// How they are written.
-fn by(args: &OutputArgs) -> Result<As, UsageError> {
+fn by(args: &OutputArgs, table: fn(Layout) -> As) -> Result<As, UsageError> {
     Ok(match args.output {
-        OutputFormat::Table | OutputFormat::Wide => As::Table(live::layout(args)),
+        OutputFormat::Table | OutputFormat::Wide => table(live::layout(args)),
         OutputFormat::Json => As::Json,
         OutputFormat::Csv => As::Csv,
         OutputFormat::Ecs => As::Ecs,

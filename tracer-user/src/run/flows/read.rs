@@ -1,6 +1,6 @@
 //! `conntracer flows read`: logs and exports, in one form.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use jiff::Timestamp;
@@ -16,12 +16,12 @@ use tracing::{error, info};
 
 use super::{
     deal,
-    out::{self, NotWritten, Out},
+    out::{self, NotWritten, Out, Sink},
     packets::{self, Senders},
     problems::Problems,
 };
 use crate::{
-    cli::ReadFlowsArgs,
+    cli::{FlowLogArgs, ReadFlowsArgs},
     run::{
         Ending, NOTES,
         input::{self, Input},
@@ -34,27 +34,22 @@ pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
-    let mut reading = Reading {
-        out: Out::new(&args.show)?,
-        format: args.log.format,
-        readers: Readers::new(Around {
-            zone: args.log.tz.clone(),
-            year: args.log.year,
-            now: Timestamp::now().into(),
-        }),
-        senders: Senders::default(),
-        problems: 0,
-        ending: Ending::Done,
-    };
-    for path in &input::files(&args.files)? {
-        reading.file(path)?;
-    }
-    reading.end()
+    let mut reading = Reading::new(&args.log, Out::new(&args.show)?);
+    reading.files(&args.files)?;
+    let (mut out, problems, ending) = reading.end()?;
+    out.flush()?;
+    info!(
+        target: NOTES,
+        "flows: {}; not selected: {}; could not be read: {problems}",
+        out.told,
+        out.left,
+    );
+    Ok(ending)
 }
 
 /// Files that are read, one after the other: what one says of templates and connections, the next may need.
-struct Reading {
-    out: Out,
+pub struct Reading<S> {
+    out: S,
     format: Option<Kind>,
     readers: Readers<Kind>,
     senders: Senders,
@@ -63,7 +58,29 @@ struct Reading {
     ending: Ending,
 }
 
-impl Reading {
+impl<S: Sink> Reading<S> {
+    /// What they tell goes there.
+    pub fn new(log: &FlowLogArgs, out: S) -> Self {
+        Self {
+            out,
+            format: log.format,
+            readers: Readers::new(Around {
+                zone: log.tz.clone(),
+                year: log.year,
+                now: Timestamp::now().into(),
+            }),
+            senders: Senders::default(),
+            problems: 0,
+            ending: Ending::Done,
+        }
+    }
+
+    /// Reads them.
+    pub fn files(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
+        let files = input::files(paths)?;
+        files.iter().try_for_each(|path| self.file(path))
+    }
+
     fn file(&mut self, path: &Path) -> anyhow::Result<()> {
         let input = Input::open(path)?;
         let name = input.name.clone();
@@ -121,24 +138,17 @@ impl Reading {
         Ok(())
     }
 
-    /// There are no more files.
-    fn end(mut self) -> anyhow::Result<Ending> {
+    /// There are no more files. How many problems there were, and how it ended.
+    pub fn end(mut self) -> anyhow::Result<(S, u64, Ending)> {
         let mut taken = export::Taken::default();
         let mut problems = Problems::new("behind the last file");
         self.senders.exporters.end(&mut taken);
         deal::packets(&mut taken, &mut problems, &mut self.out)?;
         self.problems += problems.end();
-        self.out.flush()?;
-        info!(
-            target: NOTES,
-            "flows: {}; not selected: {}; could not be read: {}",
-            self.out.told,
-            self.out.left,
-            self.problems,
-        );
-        Ok(match self.problems {
+        let ending = match self.problems {
             0 => self.ending,
             _ => self.ending.worse(Ending::Incomplete),
-        })
+        };
+        Ok((self.out, self.problems, ending))
     }
 }

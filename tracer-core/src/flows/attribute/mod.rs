@@ -1,0 +1,181 @@
+//! Which process of a host made a flow that another device has told of.
+//!
+//! Records of the host are gathered in [`Known`]; [`Attribution`] holds flows against them. A flow has the owner of a
+//! connection only if no other connection could be it: to name the wrong process is worse than to name none.
+
+mod coverage;
+mod ends;
+mod known;
+mod skew;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::{
+    ends::{Ends, Protocols},
+    known::Interval,
+};
+pub use self::{
+    known::{Known, Recorded},
+    skew::Skew,
+    verdict::{Attributed, Match},
+};
+use super::{Action, Flow, Format, Stage, flow::Origin};
+use crate::scope::Scope;
+
+/// How long after a connection exporters may still tell of it: what began shortly before the end of a log may be told
+/// only in the next one.
+const TOLD_LATER: SignedDuration = SignedDuration::from_mins(2);
+
+/// Holds flows against what a host has recorded.
+#[derive(Debug)]
+pub struct Attribution {
+    known: Known,
+    skew: Option<Skew>,
+    tolerance: SignedDuration,
+    /// By place among those that are known: whether a flow was told of it.
+    told: Vec<bool>,
+    /// What the flows were of.
+    span: Option<Interval>,
+    protocols: Protocols,
+}
+
+impl Attribution {
+    /// Estimates how far the clocks of host and devices are apart, from all flows. `tolerance`: by how much times may
+    /// differ beside that.
+    #[must_use]
+    pub fn new(known: Known, flows: &[Flow], tolerance: SignedDuration) -> Self {
+        let skew = skew::estimate(&known, flows);
+        let told = vec![false; known.connections().len()];
+        Self {
+            known,
+            skew,
+            tolerance,
+            told,
+            span: None,
+            protocols: Protocols::default(),
+        }
+    }
+
+    /// How far the clocks are apart, if there were enough flows to tell.
+    #[must_use]
+    pub fn skew(&self) -> Option<Skew> {
+        self.skew
+    }
+
+    /// Which connection a flow was, and whose.
+    pub fn of(&mut self, flow: &Flow) -> Attributed {
+        let interval = self.interval(flow);
+        self.span = Some(self.span.map_or(interval, |span| span.with(interval)));
+        self.protocols.note(flow);
+        let Some(ends) = Ends::of(flow) else {
+            let why = "what has no ports is not recorded by connections";
+            return Attributed::without(Match::Uncovered, why);
+        };
+        let found = self.candidates(&ends, interval.widened(self.tolerance));
+        if let Some(first) = found.first() {
+            for at in &found {
+                if let Some(told) = self.told.get_mut(*at) {
+                    *told = true;
+                }
+            }
+            let recorded = found
+                .iter()
+                .filter_map(|at| self.known.connections().get(*at));
+            let all: Vec<&Recorded> = recorded.collect();
+            let is_one = all.windows(2).all(|pair| pair[0].has_owner_of(pair[1]));
+            return match self.known.connections().get(*first) {
+                Some(recorded) if is_one => Attributed::matched(recorded),
+                _ => Attributed::ambiguous(&all),
+            };
+        }
+        self.without_connection(flow, &ends, interval)
+    }
+
+    /// The connections that no flow was told of, though the log is of the time and of the protocol: those of this host
+    /// to external addresses, as flows.
+    #[must_use]
+    pub fn unlogged(&self) -> Vec<Flow> {
+        let Some(span) = self.span else {
+            return Vec::new();
+        };
+        let log = Interval {
+            since: later(span.since, self.tolerance),
+            until: later(span.until, -TOLD_LATER),
+        };
+        let recorded = self.known.connections().iter().zip(&self.told);
+        let missed = recorded.filter(|(recorded, told)| {
+            !**told
+                && recorded.is_to_external()
+                && self.protocols.has(recorded.protocol)
+                && recorded.ran_within(log)
+        });
+        missed.map(|(recorded, _)| unlogged(recorded)).collect()
+    }
+
+    /// When it was, by the clock of the host.
+    fn interval(&self, flow: &Flow) -> Interval {
+        let skew = self.skew.map(|skew| skew.offset).unwrap_or_default();
+        Interval {
+            since: later(flow.time, -skew),
+            until: later(flow.end.unwrap_or(flow.time).max(flow.time), -skew),
+        }
+    }
+
+    /// The connections that it may be: the one that began next to it first.
+    fn candidates(&self, ends: &Ends, interval: Interval) -> Vec<usize> {
+        let mut found = self.known.with_ends(ends);
+        let middle = later(interval.since, self.tolerance);
+        let connections = self.known.connections();
+        let recorded = |at: &usize| connections.get(*at);
+        found.retain(|at| recorded(at).is_some_and(|one| one.interval().overlaps(interval)));
+        found.sort_by_key(|at| recorded(at).map(|one| one.began.duration_since(middle).abs()));
+        found
+    }
+
+    fn without_connection(&self, flow: &Flow, ends: &Ends, interval: Interval) -> Attributed {
+        if !self.known.has_address(ends) {
+            let why = "neither end is an address that this host was seen with";
+            return Attributed::without(Match::Elsewhere, why);
+        }
+        if let Some(why) = self.known.uncovered(interval.widened(self.tolerance)) {
+            return Attributed::without(Match::Uncovered, &why);
+        }
+        let is_inbound = self.known.is_inbound(ends);
+        if is_inbound && flow.action == Some(Action::Denied) {
+            let why = "the device did not let it through";
+            return Attributed::without(Match::NotArrived, why);
+        }
+        let why = if is_inbound {
+            "this host was watched and no process took it"
+        } else {
+            "this host was watched and no process made it: forged, forwarded or hidden"
+        };
+        Attributed::without(Match::Absent, why)
+    }
+}
+
+/// A connection, in the form of flows.
+fn unlogged(recorded: &Recorded) -> Flow {
+    let origin = Origin::Line {
+        file: recorded.host.clone(),
+        line: 0,
+    };
+    let mut flow = Flow::new(recorded.began, Format::Conntracer, origin);
+    flow.end = Some(recorded.ended.unwrap_or(recorded.seen));
+    flow.source = recorded.local.map(ends::end).unwrap_or_default();
+    flow.destination = ends::end(recorded.remote);
+    flow.destination.scope = Some(Scope::External);
+    flow.initiator_known = true;
+    flow.protocol = Some(super::ip::IpProtocol(recorded.protocol.number()));
+    flow.stage = recorded.ended.map(|_| Stage::End);
+    flow.attributed = Some(Box::new(Attributed::unlogged(recorded)));
+    flow
+}
+
+/// A time that is later by so much.
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(time)
+}
