@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What the tests need beside conntracer: network namespaces, a firewall, containers, what reads manual
-/// pages, what shows connections, a browser for reports, and what Python keeps packages in.
-const TOOLS: [&str; 12] = [
+/// pages, what shows connections, a browser for reports, what Python keeps packages in, and what exports flows.
+const TOOLS: [&str; 13] = [
     "iproute2",
     "nftables",
     "podman",
@@ -23,6 +23,7 @@ const TOOLS: [&str; 12] = [
     "python3-minimal",
     "python3-venv",
     "chromium",
+    "softflowd",
 ];
 /// Kernels that must have been tested.
 const KERNELS_MIN: usize = 3;

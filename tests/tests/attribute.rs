@@ -1,0 +1,351 @@
+//! `conntracer flows attribute`: a router exports what it forwards, and the host that made it recorded itself.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it unwraps in vain, which is what it is for"
+)]
+
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::UdpSocket,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::channel,
+};
+
+use nix::sys::signal::Signal;
+use tracer_tests::{
+    conntracer, netns::Netns, record::Record, schema::violations_of_flow, scratch::Scratch,
+    signals, wait_until,
+};
+
+/// Processes that connect, and how often each does.
+const CLIENTS: usize = 5;
+const EACH: usize = 200;
+/// What answers, as often.
+const SERVER: &str = "\
+import socket
+s = socket.socket()
+s.bind(('203.0.113.2', 443))
+s.listen(1024)
+print('listening', flush=True)
+while True:
+    c, _ = s.accept()
+    c.recv(100)
+    c.send(b'y' * 200)
+    c.close()
+";
+/// Connects, and says from which ports.
+const CLIENT: &str = "\
+import os, socket, sys
+for _ in range(int(sys.argv[1])):
+    c = socket.create_connection(('203.0.113.2', 443))
+    print(c.getsockname()[1], os.getpid())
+    c.send(b'x' * 50)
+    while c.recv(500):
+        pass
+    c.close()
+";
+
+/// Starts a program in a namespace.
+fn start(netns: &Netns, words: &[&str]) -> Child {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (give, take) = channel();
+    netns.within(move || {
+        give.send(command.spawn()?)?;
+        Ok(())
+    });
+    take.recv().unwrap()
+}
+
+/// A socket of a namespace.
+fn socket(netns: &Netns, address: &'static str) -> UdpSocket {
+    let (give, take) = channel();
+    netns.within(move || {
+        give.send(UdpSocket::bind(address)?)?;
+        Ok(())
+    });
+    take.recv().unwrap()
+}
+
+/// Runs one in a namespace, to its end.
+fn run(netns: &Netns, words: &[&str]) -> String {
+    let output = start(netns, words).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{words:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Ends a process that goes on for ever.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A host behind a router that translates its addresses, and a server on the other side.
+struct Networks {
+    host: Netns,
+    router: Netns,
+    server: Netns,
+}
+
+impl Networks {
+    fn new() -> Self {
+        let all = Self {
+            host: Netns::new(),
+            router: Netns::new(),
+            server: Netns::new(),
+        };
+        // A process by which `ip` finds a namespace.
+        let inside = Server(start(&all.router, &["cat"]));
+        let router = inside.0.id().to_string();
+        for (netns, device, peer, own, gateway) in [
+            (&all.host, "host0", "inner", "10.9.1.2/24", "10.9.1.1/24"),
+            (
+                &all.server,
+                "server0",
+                "outer",
+                "203.0.113.2/24",
+                "203.0.113.1/24",
+            ),
+        ] {
+            let ip = |netns: &Netns, line: &str| {
+                let words: Vec<&str> = line.split(' ').collect();
+                run(netns, &[&["ip"], words.as_slice()].concat());
+            };
+            ip(
+                netns,
+                &format!("link add {device} type veth peer name {peer} netns {router}"),
+            );
+            for (netns, device, address) in [(netns, device, own), (&all.router, peer, gateway)] {
+                ip(netns, &format!("addr add {address} dev {device}"));
+                ip(netns, &format!("link set {device} up"));
+            }
+        }
+        run(
+            &all.host,
+            &["ip", "route", "add", "default", "via", "10.9.1.1"],
+        );
+        all.router.sysctl("net.ipv4.ip_forward", "1");
+        let mut nft = start(&all.router, &["nft", "-f", "-"]);
+        let rules = "table ip nat { chain out { type nat hook postrouting priority 100; oifname outer masquerade; }; }";
+        nft.stdin
+            .take()
+            .unwrap()
+            .write_all(rules.as_bytes())
+            .unwrap();
+        assert!(nft.wait().unwrap().success());
+        all
+    }
+
+    /// Has every client connect; from which port which process did.
+    fn talk(&self) -> HashMap<u64, u64> {
+        let each = EACH.to_string();
+        let clients: Vec<Child> = (0..CLIENTS)
+            .map(|_| start(&self.host, &["python3", "-c", CLIENT, &each]))
+            .collect();
+        let mut made = HashMap::new();
+        for client in clients {
+            let output = client.wait_with_output().unwrap();
+            assert!(output.status.success());
+            for line in String::from_utf8(output.stdout).unwrap().lines() {
+                let (port, pid) = line.split_once(' ').unwrap();
+                made.insert(port.parse().unwrap(), pid.parse().unwrap());
+            }
+        }
+        made
+    }
+}
+
+/// What softflowd exports of what the router forwards, as packets one after the other.
+struct Exporter<'a> {
+    router: &'a Netns,
+    child: Child,
+    control: String,
+    socket: UdpSocket,
+}
+
+impl<'a> Exporter<'a> {
+    fn start(router: &'a Netns, scratch: &Scratch) -> Self {
+        let socket = socket(router, "127.0.0.1:0");
+        let to = socket.local_addr().unwrap().to_string();
+        let control = scratch.file("softflowd.ctl");
+        let pid = scratch.file("softflowd.pid");
+        let words = [
+            "-i", "inner", "-n", &to, "-v", "9", "-A", "milli", "-d", "-p", &pid, "-c", &control,
+        ];
+        let child = start(router, &[&["softflowd"], &words[..]].concat());
+        let path = control.clone();
+        wait_until("softflowd listens", || Path::new(&path).exists());
+        Self {
+            router,
+            child,
+            control,
+            socket,
+        }
+    }
+
+    /// Waits until it has seen so many connections, and ends it. All that it exported. What it has captured it looks at
+    /// when more comes, which `more` sends.
+    fn end(mut self, connections: usize, more: &UdpSocket) -> Vec<u8> {
+        wait_until("softflowd has seen all connections", || {
+            more.send_to(b"more", "203.0.113.2:9").unwrap();
+            let known = run(
+                self.router,
+                &["softflowctl", "-c", &self.control, "dump-flows"],
+            );
+            known.matches(" proto:6 ").count() >= connections
+        });
+        run(
+            self.router,
+            &["softflowctl", "-c", &self.control, "shutdown"],
+        );
+        self.child.wait().unwrap();
+        self.socket.set_nonblocking(true).unwrap();
+        let mut all = Vec::new();
+        let mut packet = vec![0; 1 << 16];
+        while let Ok(length) = self.socket.recv(&mut packet) {
+            all.extend_from_slice(&packet[..length]);
+        }
+        all
+    }
+}
+
+fn attribute(words: &[&str]) -> (Vec<Record>, Output) {
+    let mut command = Command::new(conntracer());
+    let output = command
+        .args(["flows", "attribute", "-o", "json"])
+        .args(words)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let flows = text
+        .lines()
+        .map(|line| Record(serde_json::from_str(line).unwrap()));
+    (flows.collect(), output)
+}
+
+#[test]
+fn each_flow_of_a_router_has_the_process_that_made_it() {
+    let scratch = Scratch::new();
+    let networks = Networks::new();
+    let mut server = Server(start(&networks.server, &["python3", "-c", SERVER]));
+    let mut ready = [0; 10];
+    server
+        .0
+        .stdout
+        .take()
+        .unwrap()
+        .read_exact(&mut ready)
+        .unwrap();
+    let softflowd = Exporter::start(&networks.router, &scratch);
+    let inode = networks.host.inode().to_string();
+    let recording = scratch.file("case.rec");
+    let mut tracer = Command::new(conntracer())
+        .args(["--netns", &inode, "--record", &recording, "-o", "json"])
+        .args(["--external-cidr", "203.0.113.0/24"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(tracer.stdout.take().unwrap());
+    // The first record: from here on nothing is missed.
+    told.read_line(&mut String::new()).unwrap();
+    let all = std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()).unwrap());
+    let made = networks.talk();
+    assert_eq!(made.len(), CLIENTS * EACH);
+    let exported = softflowd.end(made.len(), &socket(&networks.host, "0.0.0.0:0"));
+    signals::send(tracer.id(), Signal::SIGINT);
+    assert!(tracer.wait().unwrap().success());
+    all.join().unwrap();
+
+    let exports = scratch
+        .write("exports.dat", &exported)
+        .display()
+        .to_string();
+    let (flows, output) = attribute(&[&exports, "--from", &recording, "--protocol", "tcp"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    for flow in &flows[..10] {
+        assert_eq!(violations_of_flow(flow), [] as [String; 0], "{flow:?}");
+    }
+    // One each way.
+    assert_eq!(flows.len(), 2 * made.len(), "{said}");
+    let port_of = |flow: &Record| {
+        let ends = ["source", "destination"];
+        let own = ends
+            .iter()
+            .find(|end| flow.text(&format!("{end}.ip")) == "10.9.1.2");
+        flow.number(&format!("{}.port", own.unwrap())).unwrap()
+    };
+    let mut right = 0;
+    for flow in &flows {
+        if let Some(pid) = flow.number("process.pid") {
+            assert_eq!(Some(&pid), made.get(&port_of(flow)), "{flow:?}");
+            right += 1;
+        }
+    }
+    assert!(
+        right * 100 >= flows.len() * 99,
+        "{right} of {}: {said}",
+        flows.len()
+    );
+    assert!(said.contains("clocks of devices are"), "{said}");
+
+    let middle = &flows[flows.len() / 2];
+    tells_what_nobody_made(&scratch, &recording, middle);
+    tells_what_no_log_has(&scratch, &recording, middle, &made);
+}
+
+/// A line of a log of AWS, about the host.
+fn line(port: u64, at: i64) -> String {
+    format!("2 123456789010 eni-1 10.9.1.2 203.0.113.2 {port} 443 6 10 840 {at} {at} ACCEPT OK\n")
+}
+
+fn second(flow: &Record) -> i64 {
+    let time: jiff::Timestamp = flow.text("time").parse().unwrap();
+    time.as_second()
+}
+
+/// One of the time of a flow that was recorded, and one from before.
+fn tells_what_nobody_made(scratch: &Scratch, recording: &str, of: &Record) {
+    let log = [line(1, second(of)), line(1, second(of) - 3600)].concat();
+    let log = scratch.write("forged.log", log.as_bytes());
+    let words = [log.to_str().unwrap(), "--from", recording];
+    let (flows, output) = attribute(&[&words[..], &["--tolerance", "1ms"]].concat());
+    let words: Vec<&str> = flows.iter().map(|flow| flow.text("match")).collect();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(words, ["absent", "uncovered"], "{said}");
+}
+
+/// All connections but one, of which a log tells that is of that time.
+fn tells_what_no_log_has(
+    scratch: &Scratch,
+    recording: &str,
+    of: &Record,
+    made: &HashMap<u64, u64>,
+) {
+    let told = *made.keys().next().unwrap();
+    let at = second(of);
+    let log = [line(told, at), line(1, at - 3600), line(1, at + 3600)].concat();
+    let log = scratch.write("told.log", log.as_bytes());
+    let words = [log.to_str().unwrap(), "--from", recording, "--unlogged"];
+    let (unlogged, output) = attribute(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(unlogged.len(), made.len() - 1, "{said}");
+    for flow in &unlogged {
+        assert_eq!(flow.text("match"), "unlogged");
+        let port = flow.number("source.port").unwrap();
+        assert_ne!(port, told);
+        assert_eq!(flow.number("process.pid"), made.get(&port).copied());
+    }
+}
