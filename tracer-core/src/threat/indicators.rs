@@ -82,7 +82,8 @@ impl Indicators {
         self.unless(hits, || self.allowed.allows_name(&name, at))
     }
 
-    /// The networks of all feeds, each once, of which a look-up elsewhere can say that an address is in none.
+    /// The networks of all feeds, each once, so that a look-up elsewhere can say that an address is in none.
+    /// There, too, an IPv6 address with an IPv4 address in it has to be asked for as both.
     pub fn networks(&self) -> impl Iterator<Item = IpNet> {
         self.bad.table.networks().map(unmapped)
     }
@@ -183,7 +184,13 @@ impl Lists {
         let inner = Some(address.canonical()).filter(|inner| *inner != address);
         std::iter::once(address)
             .chain(inner)
-            .flat_map(|address| self.table.around(Ipv6Addr::from(address.0)))
+            .flat_map(|address| {
+                // A network of IPv6 that has the place in it where IPv4 is mapped does not mean IPv4.
+                let shortest = if address.is_mapped_v4() { 96 } else { 0 };
+                self.table
+                    .around(Ipv6Addr::from(address.0))
+                    .filter(move |(network, _)| network.prefix_len() >= shortest)
+            })
             .flat_map(|(network, entries)| {
                 let len = network.prefix_len();
                 entries.iter().map(move |entry| (len, *entry))

@@ -34,12 +34,13 @@ pub fn read(lines: &[&str], behind: usize, gathering: &mut Gathering) -> &'stati
 /// A value, and the comment behind it, which is what lists say about single values: the number of a
 /// listing, the name of a family.
 fn split(line: &str) -> (&str, Option<&str>) {
-    let marks = line.match_indices(['#', ';']);
-    // `//` is in URLs, too.
-    let slashes = line
-        .match_indices("//")
-        .filter(|(at, _)| line.get(..*at).is_some_and(ends_word));
-    match marks.chain(slashes).min() {
+    // URLs have all these marks in them, too: there, a comment has a blank before it.
+    let url = line.find("//").unwrap_or(line.len());
+    let begins = |at: usize| at < url || line.get(..at).is_some_and(ends_word);
+    let marks = line
+        .match_indices(['#', ';'])
+        .chain(line.match_indices("//"));
+    match marks.filter(|(at, _)| begins(*at)).min() {
         Some((at, mark)) => {
             let (value, comment) = line.split_at(at);
             (value, comment.get(mark.len()..))

@@ -11,6 +11,8 @@ mod table;
 mod token;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use super::feed::{Feed, Gathering, Role, cut};
