@@ -39,5 +39,6 @@ pub mod service;
 pub mod socket;
 mod survey;
 pub mod text;
+pub mod threat;
 pub mod top;
 pub mod totals;
