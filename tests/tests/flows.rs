@@ -495,3 +495,41 @@ fn logs_that_grow_are_followed_over_their_renaming() {
     assert!(told.next().is_none());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn what_meets_an_indicator_is_told_and_selected() {
+    let scratch = Scratch::new();
+    // Documentation addresses are external where the user says so.
+    let feed = scratch.write("feed.txt", b"# bad\n203.0.113[.]9:443\n10.0.0.0/8\n");
+    let feed = feed.to_str().unwrap();
+    let external = ["--external-cidr", "203.0.113.0/24", "-o", "json"];
+    let words = [&external[..], &["--feed", feed]].concat();
+    let log = fixture("aws.log");
+    let output = read(&words, &[&log]);
+    let all = flows(&output);
+    assert_eq!(all.len(), 3, "{}", said(&output));
+    for flow in &all {
+        assert_eq!(violations_of_flow(flow), [] as [String; 0], "{flow:?}");
+    }
+    assert_eq!(
+        all[0].at("destination.threat")[0]["indicator"],
+        "203.0.113.9:443"
+    );
+    // Of private addresses no feed is asked, and that it has some is said.
+    assert!(all[0].at("source.threat").is_null());
+    assert!(
+        said(&output).contains("private or special"),
+        "{}",
+        said(&output)
+    );
+    let output = read(&[&words[..], &["--threat"]].concat(), &[&log]);
+    assert_eq!(flows(&output).len(), 2, "{}", said(&output));
+    let allow = scratch.write("allow.txt", b"203.0.113.0/24\n");
+    let allow = ["--threat", "--allow", allow.to_str().unwrap()];
+    let output = read(&[&words[..], &allow].concat(), &[&log]);
+    assert_eq!(flows(&output).len(), 0, "{}", said(&output));
+    assert_eq!(read(&["--threat"], &[&log]).status.code(), Some(2));
+    let none = scratch.write("none.txt", b"<html>not found</html>");
+    let output = read(&["--feed", none.to_str().unwrap()], &[&log]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}

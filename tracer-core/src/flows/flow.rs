@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::{attribute::Attributed, ip::IpProtocol};
-use crate::{clock::nanoseconds, logs, scope::Scope};
+use crate::{clock::nanoseconds, logs, scope::Scope, threat::Hit};
 
 /// What another device tells of packets between two ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -135,6 +135,9 @@ pub struct End {
     /// What kind of address it is: told when the flow is asked about, by the rules of who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The indicators that it meets, of feeds that were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub threat: Vec<Hit>,
 }
 
 impl End {

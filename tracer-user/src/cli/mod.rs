@@ -35,7 +35,8 @@ pub use self::{
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     flows::{
-        AttributeFlowsArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs,
+        AttributeFlowsArgs, FeedArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs,
+        ReadFlowsArgs,
     },
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
     generate::{CompletionsArgs, ManArgs},

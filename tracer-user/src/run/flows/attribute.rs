@@ -39,7 +39,7 @@ pub fn run(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
-    let out = Out::with(&args.show, As::Attributed)?;
+    let out = Out::with(&args.show, &args.feeds, As::Attributed)?;
     let (mut known, known_ending) = known(args)?;
     for ip in &args.address {
         known.address(*ip);

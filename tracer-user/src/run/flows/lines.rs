@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{deal, out::Out, problems::Problems};
 use crate::{
-    cli::{FlowLogArgs, ShowArgs},
+    cli::{FeedArgs, FlowLogArgs, ShowArgs},
     run::{Ending, NOTES},
 };
 
@@ -25,7 +25,12 @@ pub struct Lines {
 
 impl Lines {
     /// What is told goes where these flags say. `name`: where all of them come from.
-    pub fn new(name: &str, log: &FlowLogArgs, show: &ShowArgs) -> anyhow::Result<Self> {
+    pub fn new(
+        name: &str,
+        log: &FlowLogArgs,
+        show: &ShowArgs,
+        feeds: &FeedArgs,
+    ) -> anyhow::Result<Self> {
         let now = Now::from(Timestamp::now());
         let around = Around {
             zone: log.tz.clone(),
@@ -33,7 +38,7 @@ impl Lines {
             now: now.clone(),
         };
         Ok(Self {
-            out: Out::new(show)?,
+            out: Out::new(show, feeds)?,
             problems: Problems::new(name),
             now,
             senders: logs::Senders::new(log.format, around),

@@ -3,6 +3,7 @@
 mod attribute;
 mod capture;
 mod deal;
+mod feeds;
 mod follow;
 mod lines;
 mod listen;

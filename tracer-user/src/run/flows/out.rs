@@ -13,9 +13,9 @@ use tracer_core::{
 };
 
 use crate::{
-    cli::{OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
+    cli::{FeedArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
     host::etc,
-    run::{Ending, live},
+    run::{Ending, flows::feeds, live},
 };
 
 /// Who takes flows.
@@ -31,6 +31,8 @@ pub trait Sink {
 pub struct Out {
     rules: Rules,
     selected: Selected,
+    /// Only what meets an indicator.
+    is_of_threats: bool,
     by: As,
     writer: BufWriter<Box<dyn Write>>,
     /// What it is called in an error.
@@ -40,6 +42,8 @@ pub struct Out {
     pub told: u64,
     /// How many were not selected.
     pub left: u64,
+    /// How many of all met an indicator.
+    pub threats: u64,
 }
 
 impl Out {
@@ -47,15 +51,20 @@ impl Out {
     ///
     /// # Errors
     /// If they cannot be, or what is selected is nothing that flows can answer.
-    pub fn new(args: &ShowArgs) -> anyhow::Result<Self> {
-        Self::with(args, As::Table)
+    pub fn new(args: &ShowArgs, feeds: &FeedArgs) -> anyhow::Result<Self> {
+        Self::with(args, feeds, As::Table)
     }
 
     /// The same with a table of one's own.
     ///
     /// # Errors
     /// As those of [`Self::new`].
-    pub fn with(args: &ShowArgs, table: fn(Layout) -> As) -> anyhow::Result<Self> {
+    pub fn with(
+        args: &ShowArgs,
+        feeds: &FeedArgs,
+        table: fn(Layout) -> As,
+    ) -> anyhow::Result<Self> {
+        let indicators = feeds::read(feeds)?;
         let selected = selected(args)?;
         let by = by(&args.output, table)?;
         let (writer, name) = live::writer(&args.output)?;
@@ -64,14 +73,17 @@ impl Out {
                 // Whose addresses are this host's own matters to who asks about this host.
                 scopes: Scopes::new(&[], &args.networks.networks()),
                 services: Services::new(&etc::services()),
+                indicators,
             },
             selected,
+            is_of_threats: feeds.threat,
             by,
             writer: BufWriter::with_capacity(64 << 10, writer),
             name,
             line: Vec::new(),
             told: 0,
             left: 0,
+            threats: 0,
         };
         out.by.begin(&mut out.line);
         out.put()?;
@@ -102,7 +114,9 @@ impl Out {
 impl Sink for Out {
     fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
         self.rules.apply(&mut flow);
-        if !self.selected.keeps(&flow) {
+        let is_threat = !flow.source.threat.is_empty() || !flow.destination.threat.is_empty();
+        self.threats += u64::from(is_threat);
+        if (self.is_of_threats && !is_threat) || !self.selected.keeps(&flow) {
             self.left += 1;
             return Ok(());
         }
