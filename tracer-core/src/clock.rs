@@ -63,7 +63,13 @@ impl Clock {
     /// Nanoseconds since boot as UTC, with nanoseconds.
     #[must_use]
     pub fn utc(&self, boot_ns: u64) -> String {
-        format!("{:.9}", timestamp(self.newest.utc_ns(boot_ns)))
+        format!("{:.9}", self.timestamp(boot_ns))
+    }
+
+    /// Nanoseconds since boot as a time of the calendar.
+    #[must_use]
+    pub fn timestamp(&self, boot_ns: u64) -> Timestamp {
+        timestamp(self.newest.utc_ns(boot_ns))
     }
 
     /// When a process was started, given in ticks of 10 ms since boot, as `/proc` counts them. By

@@ -52,14 +52,8 @@ pub fn local_of(connection: &RawConnection) -> Option<Endpoint> {
     if connection.local.is_unspecified() && !is_listener && !has_left {
         return None;
     }
-    Some(Endpoint {
-        ip: to_ip(connection.local),
-        port: has_left.then_some(connection.local_port),
-        name: None,
-        name_source: None,
-        names: Vec::new(),
-        scope: None,
-    })
+    let port = has_left.then_some(connection.local_port);
+    Some(Endpoint::at(to_ip(connection.local), port))
 }
 
 /// The errno belongs to an end that it explains.

@@ -16,6 +16,7 @@ pub mod container;
 pub mod cross_check;
 pub mod decode;
 pub mod discovery;
+pub mod enrich;
 pub mod executable;
 pub mod fact;
 mod fields;

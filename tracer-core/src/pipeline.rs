@@ -16,6 +16,7 @@ use crate::{
     clock::{Anchor, Clock},
     connections::Connections,
     decode::{self, Frame},
+    enrich::Enrichment,
     fact::{Detached, Fact, Host, Networks, Question, Tracing},
     fields::destination_of,
     names::{Names, answers},
@@ -59,6 +60,8 @@ pub struct Pipeline {
     /// Who looks at connections, if that is asked for.
     discovery: Option<Discovery>,
     names: Names,
+    /// What files say of other hosts.
+    enrichment: Option<Arc<Enrichment>>,
     selection: Selection,
     compiled: Compiled,
     kernel_selects: bool,
@@ -91,7 +94,8 @@ impl Pipeline {
             addresses: Vec::new(),
             namespaces: Vec::new(),
             start_ns: u64::MAX,
-            compiled: selection.compile(&scopes),
+            compiled: selection.compile(&scopes, None),
+            enrichment: None,
             scopes,
             services: Services::default(),
             knowledge: Knowledge::default(),
@@ -114,6 +118,12 @@ impl Pipeline {
     pub fn limited_to(mut self, count: Option<u64>) -> Self {
         self.room = count;
         self
+    }
+
+    /// Says from here on of other hosts what files say of them.
+    pub fn enrich(&mut self, enrichment: Arc<Enrichment>) {
+        self.enrichment = Some(enrichment);
+        self.compile();
     }
 
     /// Asks for the hashes of executables.
@@ -189,7 +199,12 @@ impl Pipeline {
 
     fn rebuild_scopes(&mut self) {
         self.scopes = Scopes::new(&self.addresses, &self.networks);
-        self.compiled = self.selection.compile(&self.scopes);
+        self.compile();
+    }
+
+    fn compile(&mut self) {
+        let indicators = self.enrichment.as_ref().map(|one| &one.indicators);
+        self.compiled = self.selection.compile(&self.scopes, indicators);
     }
 
     fn retake_clock(&mut self, anchor: &Anchor, out: &mut Vec<Record>) {

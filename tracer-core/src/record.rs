@@ -26,6 +26,7 @@ use crate::{
     outcome::Outcome,
     protocol::Protocol,
     scope::Scope,
+    threat::Hit,
 };
 
 /// A word of the contract: one that is known when it is written, any when it is read.
@@ -432,6 +433,31 @@ pub struct Endpoint {
     /// What kind of address it is, of a remote one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The indicators that it meets, of feeds that were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threat: Vec<Hit>,
+}
+
+impl Endpoint {
+    /// Whether it meets an indicator.
+    #[must_use]
+    pub fn is_threat(&self) -> bool {
+        !self.threat.is_empty()
+    }
+
+    /// An address and a port, of which nothing else is known.
+    #[must_use]
+    pub fn at(ip: IpAddr, port: impl Into<Option<u16>>) -> Self {
+        Self {
+            ip,
+            port: port.into(),
+            name: None,
+            name_source: None,
+            names: Vec::new(),
+            scope: None,
+            threat: Vec::new(),
+        }
+    }
 }
 
 /// Another destination of a connection than the one that its socket has.

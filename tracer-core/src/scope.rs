@@ -258,14 +258,19 @@ fn flatten(rules: &[Rule]) -> Vec<(Ipv6Net, Scope)> {
 
 /// The entry of the longest network that contains the address; `table` is sorted.
 pub fn longest<T>(table: &[(Ipv6Net, T)], address: Ipv6Addr) -> Option<&(Ipv6Net, T)> {
-    // A network sorts before all it contains, so what contains the address lies before it; the
-    // longest one is the last of these.
-    let end = table.partition_point(|(network, _)| network.network() <= address);
-    table
-        .get(..end)?
-        .iter()
-        .rev()
-        .find(|(network, _)| network.contains(&address))
+    // A network sorts before all it contains, so what contains the address lies before it. What lies last
+    // before it, and does not contain it, has with it only a network in common that contains both.
+    let mut len = 128;
+    loop {
+        let wanted = Ipv6Net::new(address, len).ok()?.trunc();
+        let end = table.partition_point(|(network, _)| *network <= wanted);
+        let found = table.get(end.checked_sub(1)?)?;
+        if found.0.contains(&address) {
+            return Some(found);
+        }
+        let differ = u128::from(found.0.network()) ^ u128::from(address);
+        len = u8::try_from(differ.leading_zeros()).ok()?;
+    }
 }
 
 /// A network in the 128 bits of IPv6, IPv4 in its mapped form.

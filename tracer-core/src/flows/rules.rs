@@ -1,7 +1,9 @@
 //! What who asks knows of the ends of flows: which addresses are external, what ports are registered for.
 
+use std::sync::Arc;
+
 use super::{End, Flow};
-use crate::{protocol::Protocol, scope::Scopes, service::Services, threat::Indicators};
+use crate::{enrich::Enrichment, protocol::Protocol, scope::Scopes, service::Services};
 
 /// Rules about addresses, and names of ports.
 #[derive(Debug)]
@@ -10,8 +12,8 @@ pub struct Rules {
     pub scopes: Scopes,
     /// Registered names of ports.
     pub services: Services,
-    /// What is known for something bad.
-    pub indicators: Indicators,
+    /// What files say of the ends.
+    pub enrichment: Option<Arc<Enrichment>>,
 }
 
 impl Rules {
@@ -19,8 +21,8 @@ impl Rules {
     pub fn apply(&self, flow: &mut Flow) {
         for end in [&mut flow.source, &mut flow.destination] {
             end.scope = end.ip.map(|ip| self.scopes.of(ip));
-            if let (Some(ip), Some(scope)) = (end.ip, end.scope) {
-                end.threat = self.indicators.of_address(ip, end.port, scope, flow.time);
+            if let Some(enrichment) = &self.enrichment {
+                enrichment.flow_end(end, flow.time);
             }
         }
         flow.service = self.service(flow);
@@ -50,7 +52,6 @@ mod tests {
         flows::{Format, Origin, Packet, ip::IpProtocol},
         scope::Scope,
         service,
-        threat::Options,
     };
 
     #[test]
@@ -58,7 +59,7 @@ mod tests {
         let rules = Rules {
             scopes: Scopes::new(&[], &Networks::default()),
             services: Services::new(&service::built_in()),
-            indicators: Indicators::new(&[], &[], Options::default()),
+            enrichment: None,
         };
         let origin = Origin::Packet(Packet::default());
         let mut flow = Flow::new(Timestamp::UNIX_EPOCH, Format::Netflow5, origin);

@@ -32,7 +32,7 @@ pub use self::{
     observation::{End, Moment, Observation, Who},
     order::{Grouping, Sort},
     report::{Rule, Run},
-    row::{Destination, Group, Moved, Process, Row, Source, User},
+    row::{Destination, Far, Group, Moved, Process, Row, Source, User},
     sum::Sum,
 };
 pub(crate) use self::{ends::Connection, sighting::Sighting};

@@ -24,6 +24,7 @@ use crate::{
     protocol::Protocol,
     record::{Bytes, Direction, NameFrom, is_false},
     scope::Scope,
+    threat::Hit,
 };
 
 /// Hosts that communicate on a port.
@@ -53,6 +54,12 @@ pub struct Row {
     /// What kind of address the other host has, as the socket that counts sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The indicators that the other host meets, of feeds that were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub threat: Vec<Hit>,
+    /// Which end is the other host; nobody is that of a listener.
+    #[serde(skip)]
+    pub far: Option<Far>,
     /// State of the newest connection; `LISTEN` for a listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Arc<str>>,
@@ -99,6 +106,26 @@ pub struct Row {
     /// Inode number of the network namespace, where several have the same addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub netns: Option<u32>,
+}
+
+/// Which end of a row is not the host that tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Far {
+    /// Who was connected to.
+    Destination,
+    /// Who initiated.
+    Source,
+}
+
+impl Far {
+    /// That of a connection.
+    pub(super) fn of(direction: Option<Direction>) -> Option<Self> {
+        match direction {
+            Some(Direction::Listening) => None,
+            Some(Direction::Inbound) => Some(Self::Source),
+            Some(Direction::Outbound) | None => Some(Self::Destination),
+        }
+    }
 }
 
 /// What a row is grouped by.
@@ -282,6 +309,7 @@ pub struct About {
     pub service: Option<Arc<str>>,
     pub scope: Option<Scope>,
     pub state: Option<Arc<str>>,
+    pub far: Option<Far>,
 }
 
 impl From<&Sighting> for About {
@@ -290,6 +318,7 @@ impl From<&Sighting> for About {
             service: newest.service().cloned(),
             scope: newest.scope(),
             state: state_of(newest),
+            far: Far::of(newest.direction()),
         }
     }
 }
@@ -456,6 +485,8 @@ fn row(key: Key, counted: Counted, netns: Option<u32>) -> Row {
         unit: unit_of(people),
         units: units_of(people),
         scope: newest.scope,
+        threat: Vec::new(),
+        far: newest.far,
         state: newest.state,
         open: counted.open,
         connections: counted.connections,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     Agent, Grouping,
     observation::Who,
-    row::{About, Counted, Ends, Initiator, Key, group_named},
+    row::{About, Counted, Ends, Far, Initiator, Key, group_named},
 };
 use crate::{
     outcome::Outcome,
@@ -102,6 +102,7 @@ impl Sum {
             service: self.service.clone(),
             scope: self.scope,
             state: self.state.clone().or(listens),
+            far: Far::of(self.direction),
         }
     }
 }

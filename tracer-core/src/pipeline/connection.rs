@@ -138,6 +138,7 @@ impl Pipeline {
             raw: RawSubject::from(&frame.connection),
             owner: record.owner.as_deref().map(Person::from),
             direction: record.direction,
+            is_threat: record.remote.as_ref().is_some_and(Endpoint::is_threat),
         };
         self.selection
             .keeps_connection(&self.compiled, &self.knowledge.cgroups, subject)
@@ -148,10 +149,12 @@ impl Pipeline {
         let mut connection = frame.connection;
         connection.owner = *holder;
         let owner = self.knowledge.owner(holder, &self.clock);
+        let remote = self.remote_of(&connection, frame.header.time_ns);
         let subject = Subject {
             raw: RawSubject::from(&connection),
             owner: Some(Person::from(&*owner)),
             direction: open.direction,
+            is_threat: remote.is_some_and(|remote| remote.is_threat()),
         };
         self.selection
             .keeps_connection(&self.compiled, &self.knowledge.cgroups, subject)
@@ -230,7 +233,7 @@ impl Pipeline {
             || connection.opened_ns < self.start_ns;
         let since_opened = frame.header.time_ns.saturating_sub(connection.opened_ns) / 1000;
         let local = local_of(connection);
-        let remote = self.remote_of(connection);
+        let remote = self.remote_of(connection, frame.header.time_ns);
         Connection {
             head: self.head(frame.header.time_ns, event),
             id: id_of(connection),
@@ -307,7 +310,8 @@ impl Pipeline {
         }
     }
 
-    fn remote_of(&self, connection: &RawConnection) -> Option<Endpoint> {
+    /// The other end, as it is known at a time.
+    fn remote_of(&self, connection: &RawConnection, time_ns: u64) -> Option<Endpoint> {
         if connection.direction == RawDirection::LISTENING {
             return None;
         }
@@ -318,14 +322,17 @@ impl Pipeline {
             Some(found) => (Some(found.name), Some(found.source), found.others),
             None => (None, None, Vec::new()),
         };
-        Some(Endpoint {
-            ip,
-            port: Some(connection.remote_port),
+        let mut remote = Endpoint {
             name,
             name_source,
             names,
             scope: (scope != Scope::Unspecified).then_some(scope),
-        })
+            ..Endpoint::at(ip, connection.remote_port)
+        };
+        if let Some(enrichment) = &self.enrichment {
+            enrichment.end(&mut remote, self.clock.timestamp(time_ns));
+        }
+        Some(remote)
     }
 
     /// The name of the port that was connected to.

@@ -291,6 +291,7 @@ impl Pipeline {
             raw: RawSubject::of_socket(&doer.actor, doer.netns, NOT_IP, 0),
             owner: Some(Person::from(owner)),
             direction: None,
+            is_threat: false,
         };
         let cgroups = &self.knowledge.cgroups;
         self.selection.keeps_record(Event::Discovery, None)

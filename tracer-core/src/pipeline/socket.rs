@@ -22,6 +22,7 @@ impl Pipeline {
             raw: RawSubject::of_socket(&frame.owner, frame.netns, frame.family, frame.protocol),
             owner: Some(Person::from(&*record.owner)),
             direction: None,
+            is_threat: false,
         };
         // While the hooks are attached one after the other, what they report is not complete.
         let is_kept = frame.header.time_ns >= self.start_ns

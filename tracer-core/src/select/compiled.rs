@@ -15,6 +15,7 @@ use super::{Ports, Term, Test};
 use crate::{
     cgroup::Cgroups,
     scope::{Scopes, longest, mapped},
+    threat::Indicators,
 };
 
 /// The tests that the kernel can decide, as tables.
@@ -24,7 +25,7 @@ pub struct Compiled {
     pub selection: Selection,
     /// Bit of [`Predicates`] → ports.
     pub ports: BTreeMap<u32, Ports>,
-    /// Network → bits of [`net_bit`] for `--remote` and its negated form.
+    /// Network → bits of [`net_bit`] for `--remote`, its negated form and `--threat`.
     pub remotes: Vec<(Ipv6Net, u32)>,
     /// Network → bits of [`net_bit`] for `--external`.
     pub scopes: Vec<(Ipv6Net, u32)>,
@@ -61,10 +62,21 @@ impl Compiled {
                 remotes.extend(networks.iter().map(|n| (mapped(*n), remote_bit(bit))));
             }
         }
-        compiled.remotes = with_covering_bits(&remotes);
+        compiled.remotes = with_covering_bits(remotes);
         compiled.cgroups = merged(&compiled.cgroups);
         compiled.scopes = scopes.for_kernel();
         compiled
+    }
+
+    /// Adds the networks that indicators are in: what is in none of them cannot meet one, unless by a name, which
+    /// the kernel does not know.
+    pub(super) fn near(&mut self, indicators: &Indicators) {
+        let everywhere = indicators.has_names().then(Ipv6Net::default);
+        let networks = indicators.networks().map(mapped).chain(everywhere);
+        let networks = networks.map(|network| (network, net_bit::THREAT));
+        self.selection.used |= Predicates::THREAT;
+        let remotes = std::mem::take(&mut self.remotes).into_iter();
+        self.remotes = with_covering_bits(remotes.chain(networks).collect());
     }
 
     fn add(&mut self, test: &Test, bit: u32) {
@@ -92,7 +104,8 @@ impl Compiled {
             | Test::Direction(_)
             | Test::Container(_)
             | Test::Pod(_)
-            | Test::Namespace(_) => {}
+            | Test::Namespace(_)
+            | Test::Threat => {}
         }
     }
 
@@ -132,16 +145,20 @@ fn remote_bit(bit: u32) -> u32 {
 }
 
 /// Gives each network the bits of all that cover it, for a look-up finds the longest one only.
-fn with_covering_bits(networks: &[(Ipv6Net, u32)]) -> Vec<(Ipv6Net, u32)> {
-    let mut table: Vec<(Ipv6Net, u32)> = networks
-        .iter()
-        .map(|(network, _)| {
-            let covering = networks.iter().filter(|(other, _)| other.contains(network));
-            (*network, covering.fold(0, |bits, (_, bit)| bits | bit))
-        })
-        .collect();
-    table.sort_unstable();
-    table.dedup();
+fn with_covering_bits(mut networks: Vec<(Ipv6Net, u32)>) -> Vec<(Ipv6Net, u32)> {
+    // A network sorts before all it contains, so those around one are known when it comes.
+    networks.sort_unstable();
+    let mut table: Vec<(Ipv6Net, u32)> = Vec::with_capacity(networks.len());
+    let mut around: Vec<(Ipv6Net, u32)> = Vec::new();
+    for (network, bits) in networks {
+        while around.pop_if(|(one, _)| !one.contains(&network)).is_some() {}
+        let bits = bits | around.last().map_or(0, |(_, bits)| *bits);
+        around.push((network, bits));
+        match table.last_mut() {
+            Some((last, known)) if *last == network => *known = bits,
+            _ => table.push((network, bits)),
+        }
+    }
     table
 }
 
@@ -202,14 +219,14 @@ fn bits_of(table: &[(Ipv6Net, u32)], address: Address) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::{net::IpAddr, sync::Arc};
 
     use ipnet::IpNet;
     use proptest::prelude::*;
     use tracer_abi::Connection;
 
     use super::*;
-    use crate::{fact::Networks, protocol::Protocol};
+    use crate::{fact::Networks, protocol::Protocol, threat};
 
     fn term(test: Test, is_negated: bool) -> Term {
         Term { test, is_negated }
@@ -306,7 +323,50 @@ mod tests {
         ]
     }
 
+    /// Networks of both kinds, and IPv4 in IPv6 as 6to4 has it.
+    fn any_network() -> impl Strategy<Value = IpNet> {
+        let six_to_four = (0_u8..4, 0_u8..4, 32_u8..=48).prop_map(|(a, b, len)| {
+            let address = [0x20, 0x02, a, b, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            IpNet::V6(Ipv6Net::new_assert(address.into(), len)).trunc()
+        });
+        // No feed may say that every address is bad.
+        let small = small_network().prop_filter("all", |network| network.prefix_len() > 0);
+        prop_oneof![small, six_to_four]
+    }
+
     proptest! {
+        #[test]
+        fn the_kernel_keeps_all_that_may_meet_an_indicator(
+            networks in prop::collection::vec(any_network(), 1..12),
+            remotes in prop::collection::vec(any_network(), 0..3),
+            asked in prop::collection::vec(any_network(), 1..20),
+        ) {
+            let list: Vec<String> = networks.iter().map(ToString::to_string).collect();
+            let feed = threat::read("feed", list.join("\n").as_bytes()).unwrap();
+            let options = threat::Options { every_scope: true };
+            let indicators = Indicators::new(&[Arc::new(feed)], &[], options);
+            let mut selection = super::super::Selection {
+                terms: vec![term(Test::Threat, false)],
+                ..Default::default()
+            };
+            if !remotes.is_empty() {
+                selection.terms.push(term(Test::Remote(remotes.clone()), false));
+            }
+            let scopes = Scopes::new(&[], &Networks::default());
+            let compiled = selection.compile(&scopes, Some(&indicators));
+            let begin_or_end = |network: IpNet| [network.network(), network.broadcast()];
+            for ip in asked.into_iter().chain(networks).flat_map(begin_or_end) {
+                let at = jiff::Timestamp::UNIX_EPOCH;
+                let hits = indicators.of_address(ip, None, crate::scope::Scope::External, at);
+                let is_near = Ipv6Addr::from(crate::scope::to_address(ip).0);
+                let is_remote = remotes.is_empty()
+                    || remotes.iter().any(|one| mapped(*one).contains(&is_near));
+                let connection = connection(ip, 1, 1, 0);
+                let keeps = compiled.keeps(Subject::from(&connection), &cgroups());
+                prop_assert_eq!(keeps, !hits.is_empty() && is_remote, "{}", ip);
+            }
+        }
+
         #[test]
         fn the_tables_say_what_the_flags_say(
             tests in prop::collection::vec((test(), any::<bool>()), 0..5),

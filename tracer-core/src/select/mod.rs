@@ -26,6 +26,7 @@ use crate::{
     protocol::Protocol,
     record::{Direction, Event, Filter, Owner},
     scope::Scopes,
+    threat::Indicators,
 };
 
 /// One test on a connection: holds if one of its values fits.
@@ -65,6 +66,8 @@ pub enum Test {
     Pod(Vec<glob::Pattern>),
     /// `--namespace`: patterns of the names of Kubernetes namespaces.
     Namespace(Vec<glob::Pattern>),
+    /// `--threat`: the other end meets an indicator.
+    Threat,
 }
 
 /// A test or its opposite.
@@ -104,6 +107,8 @@ pub struct Subject<'a> {
     pub owner: Option<Person<'a>>,
     /// Its direction, where it is known.
     pub direction: Option<Direction>,
+    /// The other end meets an indicator.
+    pub is_threat: bool,
 }
 
 /// What a test looks at of an owner.
@@ -154,7 +159,9 @@ impl Test {
             | Self::Direction(_)
             | Self::Container(_)
             | Self::Pod(_)
-            | Self::Namespace(_) => None,
+            | Self::Namespace(_)
+            // The kernel knows only where one may be.
+            | Self::Threat => None,
         }
     }
 
@@ -179,6 +186,7 @@ impl Test {
             Self::Container(_) => "container",
             Self::Pod(_) => "pod",
             Self::Namespace(_) => "namespace",
+            Self::Threat => "threat",
         }
     }
 
@@ -188,7 +196,7 @@ impl Test {
                 vec![ports.to_string()]
             }
             Self::Remote(networks) => strings(networks),
-            Self::External => Vec::new(),
+            Self::External | Self::Threat => Vec::new(),
             Self::Protocol(protocols) => protocols.iter().map(|p| p.word().to_owned()).collect(),
             Self::User(numbers)
             | Self::Login(numbers)
@@ -231,6 +239,7 @@ impl Test {
                 let pod = owner.and_then(|owner| owner.pod);
                 is_called(patterns, pod.and_then(|pod| pod.namespace.as_deref()))
             }
+            Self::Threat => subject.is_threat,
             // Decided with the kernel's tables.
             Self::Port(_)
             | Self::LocalPort(_)
@@ -269,10 +278,20 @@ fn strings(values: &[impl ToString]) -> Vec<String> {
 }
 
 impl Selection {
-    /// The tables for the tests that the kernel can decide.
+    /// The tables for the tests that the kernel can decide, and by `indicators` for what it can tell of those.
     #[must_use]
-    pub fn compile(&self, scopes: &Scopes) -> Compiled {
-        Compiled::new(&self.terms, self.any, scopes)
+    pub fn compile(&self, scopes: &Scopes, indicators: Option<&Indicators>) -> Compiled {
+        let mut compiled = Compiled::new(&self.terms, self.any, scopes);
+        if let Some(indicators) = indicators.filter(|_| self.needs_threat()) {
+            compiled.near(indicators);
+        }
+        compiled
+    }
+
+    /// Nothing is kept but what meets an indicator.
+    fn needs_threat(&self) -> bool {
+        let is_it = |term: &Term| term.test == Test::Threat && !term.is_negated;
+        !self.any && self.terms.iter().any(is_it)
     }
 
     /// Whether the kernel may drop what its own tests do not keep: not if a test that needs user
@@ -287,11 +306,15 @@ impl Selection {
     }
 
     /// Whether sums say all that it looks at. They do not say which process it was, in which cgroup, whose
-    /// login, nor what became of each; of the port that was not connected to, only one below 1024.
+    /// login, whether the other end meets an indicator, nor what became of each; of the port that was not connected to, only one below 1024.
     #[must_use]
     pub fn is_of_sums(&self) -> bool {
-        let is_told =
-            |term: &Term| !matches!(term.test, Test::Pid(_) | Test::Cgroup(_) | Test::Login(_));
+        let is_told = |term: &Term| {
+            !matches!(
+                term.test,
+                Test::Pid(_) | Test::Cgroup(_) | Test::Login(_) | Test::Threat
+            )
+        };
         self.terms.iter().all(is_told)
             && self.events.is_empty()
             && self.not_events.is_empty()
@@ -368,10 +391,11 @@ impl Selection {
             ("not-outcome", outcomes(&self.not_outcomes)),
             ("severity", self.least_severity()),
         ];
-        let decided = self
-            .terms
-            .iter()
-            .filter(|term| in_kernel && term.test.predicate().is_some());
+        // Of threats the kernel drops what is in no network of an indicator.
+        let is_decided = |term: &&Term| {
+            term.test.predicate().is_some() || (term.test == Test::Threat && self.needs_threat())
+        };
+        let decided = self.terms.iter().filter(is_decided).filter(|_| in_kernel);
         Filter {
             combination: if self.any { "any" } else { "all" }.into(),
             connections,

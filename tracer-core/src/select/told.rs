@@ -9,7 +9,7 @@ use std::{
 };
 
 use ipnet::Ipv6Net;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Error;
 use tracer_abi::{Connection, Subject as RawSubject, net_bit};
 
@@ -54,6 +54,15 @@ struct End {
     ip: IpAddr,
     port: Option<u16>,
     scope: Option<Scope>,
+    #[serde(default)]
+    threat: Vec<IgnoredAny>,
+}
+
+impl End {
+    /// Whether it meets an indicator.
+    fn is_threat(&self) -> bool {
+        !self.threat.is_empty()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,6 +131,7 @@ impl Told {
             ip: end.ip,
             port: end.port,
             scope: end.scope,
+            threat: end.threat.iter().map(|_| IgnoredAny).collect(),
         };
         let held_by = |holder: &record::Holder| Process {
             pid: holder.pid,
@@ -150,7 +160,12 @@ impl Told {
             Some(Direction::Outbound) | None => (sum.other_port, sum.port),
         };
         let end = |ip: Option<IpAddr>, port: Option<u16>, scope: Option<Scope>| {
-            ip.map(|ip| End { ip, port, scope })
+            ip.map(|ip| End {
+                ip,
+                port,
+                scope,
+                threat: Vec::new(),
+            })
         };
         Self {
             protocol: Some(sum.protocol),
@@ -272,7 +287,7 @@ impl FromLines {
     /// What is selected.
     #[must_use]
     pub fn new(selection: Selection) -> Self {
-        let compiled = selection.compile(&Scopes::new(&[], &Networks::default()));
+        let compiled = selection.compile(&Scopes::new(&[], &Networks::default()), None);
         Self {
             selection,
             compiled,
@@ -318,6 +333,7 @@ impl FromLines {
                 raw: RawSubject::from(&connection),
                 owner,
                 direction: told.direction,
+                is_threat: told.remote.as_ref().is_some_and(End::is_threat),
             };
             let selection = &self.selection;
             selection.keeps_connection(&self.compiled, &cgroups, subject)

@@ -88,6 +88,11 @@ impl Indicators {
         self.bad.table.networks().map(unmapped)
     }
 
+    /// Whether there are names among what feeds say is bad.
+    pub fn has_names(&self) -> bool {
+        !self.bad.names.is_empty()
+    }
+
     /// How often an allow-list silenced what a feed said.
     pub fn silenced(&self) -> u64 {
         self.silenced.load(Ordering::Relaxed)

@@ -17,6 +17,11 @@ impl Names {
         Self { all }
     }
 
+    /// Whether nothing is said of any.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// What is said of a name and of those it is below, the longest first, with the name of which it is said.
     /// The name is in the form in which names are compared.
     pub fn around<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, Entry)> {

@@ -56,14 +56,7 @@ fn head(event: Event, ns: u64) -> Head {
 
 fn endpoint(text: &str) -> Endpoint {
     let address: SocketAddr = text.parse().unwrap();
-    Endpoint {
-        ip: address.ip(),
-        port: Some(address.port()),
-        name: None,
-        name_source: None,
-        names: Vec::new(),
-        scope: None,
-    }
+    Endpoint::at(address.ip(), address.port())
 }
 
 fn owner(name: &str, pid: u32) -> Owner {

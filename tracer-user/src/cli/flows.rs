@@ -10,8 +10,8 @@ use jiff::tz::{Offset, TimeZone};
 use tracer_core::{flows::read::Kind, logs};
 
 use super::{
-    HistoryArgs, ShowArgs, Shown, VoiceArgs, config::ConfigArgs, examples, groups::heading,
-    values::Duration,
+    EnrichArgs, HistoryArgs, ShowArgs, Shown, VoiceArgs, config::ConfigArgs, examples,
+    groups::heading, values::Duration,
 };
 
 /// Flags of `flows`.
@@ -71,9 +71,9 @@ pub struct ReadFlowsArgs {
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,
-    /// What is known for something bad.
+    /// What files say of the ends.
     #[command(flatten)]
-    pub feeds: FeedArgs,
+    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
@@ -97,9 +97,9 @@ pub struct ListenFlowsArgs {
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,
-    /// What is known for something bad.
+    /// What files say of the ends.
     #[command(flatten)]
-    pub feeds: FeedArgs,
+    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
@@ -144,30 +144,15 @@ pub struct AttributeFlowsArgs {
         help_heading = heading::OUTPUT
     )]
     pub args: Shown,
-    /// What is known for something bad.
+    /// What files say of the ends.
     #[command(flatten)]
-    pub feeds: FeedArgs,
+    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
     /// Where the history is, and secrets in arguments.
     #[command(flatten)]
     pub config: ConfigArgs,
-}
-
-/// Indicators of compromise.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = heading::SELECTING)]
-pub struct FeedArgs {
-    /// Lists of bad addresses: plain, netset, Spamhaus, abuse.ch, MISP, STIX 2.1, CSV; `threat` says what was met
-    #[arg(long, value_name = "FILE", value_delimiter = ',')]
-    pub feed: Vec<PathBuf>,
-    /// Lists of addresses that no feed is asked about, and warning lists of MISP
-    #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "feed")]
-    pub allow: Vec<PathBuf>,
-    /// Only what meets an indicator
-    #[arg(long, requires = "feed")]
-    pub threat: bool,
 }
 
 /// What lines of flow logs do not say.

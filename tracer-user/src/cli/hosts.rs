@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tracer_core::hosts::{Grouping, Sort};
 
-use super::{DetailArgs, HistoryArgs, LiveArgs, ShowArgs, groups::heading, values::Duration};
+use super::{
+    DetailArgs, EnrichArgs, HistoryArgs, LiveArgs, ShowArgs, groups::heading, values::Duration,
+};
 
 /// Flags of `hosts`.
 #[derive(Debug, Args)]
@@ -13,6 +15,9 @@ pub struct HostsArgs {
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
+    /// What files say of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
     /// What is found out of each process.
     #[command(flatten)]
     pub details: DetailArgs,

@@ -7,6 +7,7 @@ mod agent;
 mod config;
 mod discovery;
 mod doctor;
+mod enrich;
 mod examples;
 mod export;
 mod flows;
@@ -33,10 +34,10 @@ pub use self::{
     config::{Config, ConfigArgs},
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
+    enrich::EnrichArgs,
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     flows::{
-        AttributeFlowsArgs, FeedArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs,
-        ReadFlowsArgs,
+        AttributeFlowsArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs,
     },
     format::{BATCH, FormatArgs, NemesisArgs, Shown},
     generate::{CompletionsArgs, ManArgs},

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FindingArgs, FormatArgs, ShowArgs, TableArgs, groups::heading};
+use super::{EnrichArgs, FindingArgs, FormatArgs, ShowArgs, TableArgs, groups::heading};
 
 /// Flags of `replay`.
 #[derive(Debug, Args)]
@@ -14,6 +14,9 @@ pub struct ReplayArgs {
     /// What is shown, and how; networks in place of those that were recorded.
     #[command(flatten)]
     pub show: ShowArgs,
+    /// What files say of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
     /// Of a table.
     #[command(flatten)]
     pub table: TableArgs,

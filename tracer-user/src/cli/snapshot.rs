@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, FormatArgs, HistoryPlace, LiveArgs, RecordArgs, ShowArgs, TableArgs, When,
-    groups::heading, values,
+    DetailArgs, EnrichArgs, FormatArgs, HistoryPlace, LiveArgs, RecordArgs, ShowArgs, TableArgs,
+    When, groups::heading, values,
 };
 
 /// Flags of `snapshot`.
@@ -13,6 +13,9 @@ pub struct SnapshotArgs {
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
+    /// What files say of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
     /// What is found out of each process.
     #[command(flatten)]
     pub details: DetailArgs,

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, FindingArgs, FormatArgs, HistoryArgs, LiveArgs, RecordArgs, ShowArgs, TableArgs,
-    WatchArgs, groups::heading, values::Duration,
+    DetailArgs, EnrichArgs, FindingArgs, FormatArgs, HistoryArgs, LiveArgs, RecordArgs, ShowArgs,
+    TableArgs, WatchArgs, groups::heading, values::Duration,
 };
 
 /// Flags of `trace`.
@@ -13,6 +13,9 @@ pub struct TraceArgs {
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
+    /// What files say of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
     /// What is found out of each process.
     #[command(flatten)]
     pub details: DetailArgs,

@@ -36,7 +36,7 @@ use super::{
     interrupts::{Interrupt, Interrupts},
     load::{Attached, cpus},
     log::KernelLog,
-    maps::ScopeMap,
+    maps::NetworkMap,
     missed::Meter,
     received::{Backlog, Received},
     shared::Shared,
@@ -59,7 +59,8 @@ const BATCH_BYTES: usize = 256 << 10;
 /// The ring of the running kernel.
 pub struct Kernel {
     attached: Attached,
-    scopes: Option<ScopeMap>,
+    /// What is selected by, and may change.
+    networks: Vec<NetworkMap>,
     messages: Receiver<Message>,
     queued: Arc<AtomicUsize>,
     interrupts: Arc<Interrupts>,
@@ -88,7 +89,7 @@ impl Kernel {
         updates_at_end: bool,
         reloads: bool,
     ) -> anyhow::Result<Self> {
-        let scopes = ScopeMap::take(&mut attached.ebpf, selection)?;
+        let networks = NetworkMap::take(&mut attached.ebpf, selection)?;
         let (sender, messages) = channel();
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let surveyed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
@@ -103,7 +104,7 @@ impl Kernel {
             .context("cannot start a thread")?;
         Ok(Self {
             attached,
-            scopes,
+            networks,
             messages,
             queued,
             interrupts,
@@ -161,8 +162,8 @@ impl Source for Kernel {
     }
 
     fn select(&mut self, selection: &Compiled) -> anyhow::Result<()> {
-        let scopes = self.scopes.as_mut();
-        scopes.map_or(Ok(()), |scopes| scopes.update(selection))
+        let mut networks = self.networks.iter_mut();
+        networks.try_for_each(|map| map.update(selection))
     }
 
     fn survey(&mut self, namespaces: Vec<Namespace>) {

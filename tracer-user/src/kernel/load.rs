@@ -223,6 +223,7 @@ fn load_object(
         .map_max_entries("EVENTS", request.ring_bytes)
         .map_max_entries("COUNTERS", cpus()?)
         .map_max_entries("CONNECTIONS", room)
+        .map_max_entries("REMOTES", networks_room(request.selection.remotes.len()))
         .map_max_entries("STATES", if request.states { room } else { 1 })
         .map_max_entries("AYA_LOGS", logs_bytes)
         .load(object::BYTES)
@@ -230,6 +231,12 @@ fn load_object(
             EbpfError::MapError(error) => anyhow::anyhow!("the kernel refuses a map: {error}"),
             other => anyhow::anyhow!("cannot load the kernel object: {other}"),
         })
+}
+
+/// For how many networks there is room: feeds grow while they are watched. What is not there takes no memory.
+fn networks_room(count: usize) -> u32 {
+    let room = count.saturating_mul(2).saturating_add(1 << 16);
+    u32::try_from(room).unwrap_or(u32::MAX)
 }
 
 /// How many CPUs the machine can have.

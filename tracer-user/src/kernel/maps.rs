@@ -146,44 +146,55 @@ pub fn admit_cgroups(
     Ok(())
 }
 
-/// The map by which `--external` is decided, kept up to date with the addresses of this host.
-pub struct ScopeMap {
+/// What of a selection a map has.
+type Part = fn(&Compiled) -> &[(Ipv6Net, u32)];
+
+/// A map of networks, kept up to date with the addresses of this host, or with feeds of indicators.
+pub struct NetworkMap {
     trie: LpmTrie<MapData, AddressKey, u32>,
+    /// What of a selection it has.
+    part: Part,
     /// What is in it.
     entries: BTreeMap<Ipv6Net, u32>,
 }
 
-impl ScopeMap {
-    /// The map, if the selection makes use of it.
-    pub fn take(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<Option<Self>> {
-        if !uses(selection, Predicates::EXTERNAL) {
-            return Ok(None);
-        }
-        let map = ebpf.take_map("SCOPES");
-        Ok(Some(Self {
-            trie: LpmTrie::try_from(map.context("the kernel object has no map SCOPES")?)?,
-            entries: selection.scopes.iter().copied().collect(),
-        }))
+impl NetworkMap {
+    /// Those maps that may change, of the predicates that the selection makes use of.
+    pub fn take(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<Vec<Self>> {
+        let parts: [(u32, &str, Part); 2] = [
+            (Predicates::EXTERNAL, "SCOPES", |all| &all.scopes),
+            (Predicates::THREAT, "REMOTES", |all| &all.remotes),
+        ];
+        let used = parts.into_iter().filter(|(bit, ..)| uses(selection, *bit));
+        let map = |(_, name, part): (u32, &str, Part)| {
+            let map = ebpf.take_map(name);
+            let map = map.with_context(|| format!("the kernel object has no map {name}"))?;
+            Ok(Self {
+                trie: LpmTrie::try_from(map)?,
+                part,
+                entries: part(selection).iter().copied().collect(),
+            })
+        };
+        used.map(map).collect()
     }
 
-    /// Makes it what the selection says now.
+    /// Makes it what the selection says now. What is new comes before what is old goes, so that nothing that both
+    /// have is missed between.
     pub fn update(&mut self, selection: &Compiled) -> anyhow::Result<()> {
-        let wanted: BTreeMap<Ipv6Net, u32> = selection.scopes.iter().copied().collect();
+        let wanted: BTreeMap<Ipv6Net, u32> = (self.part)(selection).iter().copied().collect();
         for (network, bits) in &wanted {
             if self.entries.get(network) != Some(bits) {
-                self.trie
-                    .insert(&network_key(*network), bits, 0)
-                    .context(FULL)?;
+                let key = network_key(*network);
+                self.trie.insert(&key, bits, 0).context(FULL)?;
+                self.entries.insert(*network, *bits);
             }
         }
-        for network in self
+        let gone = self
             .entries
-            .keys()
-            .filter(|network| !wanted.contains_key(network))
-        {
-            self.trie.remove(&network_key(*network))?;
+            .extract_if(.., |network, _| !wanted.contains_key(network));
+        for (network, _) in gone {
+            self.trie.remove(&network_key(network))?;
         }
-        self.entries = wanted;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use self::{
 };
 use super::{
     Ending, NOTES,
+    enrich::Enriching,
     live::{self, Live, Output, Updates},
     session::Until,
 };
@@ -83,6 +84,7 @@ pub fn run(args: &AgentArgs) -> anyhow::Result<Ending> {
     let ending = live::run(Live {
         facts: &Fact::ALL,
         selection: &args.selection,
+        enriching: Enriching::default(),
         networks: &args.networks,
         config: &config,
         output: Output::Taken(Box::new(Tee::new(sinks.into_iter().flatten().collect()))),

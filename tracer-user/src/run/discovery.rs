@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{
     Ending,
+    enrich::Enriching,
     history::{self, Question, Wanted},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
@@ -52,6 +53,7 @@ pub fn run(args: &DiscoveryArgs) -> anyhow::Result<Ending> {
     live::run(Live {
         facts: &BESIDE,
         selection: &selection,
+        enriching: Enriching::default(),
         networks: &args.show.networks,
         config: &config,
         output: Output::Shown(&args.show.output, &NO_COLUMNS, &args.format),
@@ -82,6 +84,7 @@ fn before(
         ("--hash", args.details.hash),
     ])?;
     let question = Question {
+        enriching: Enriching::default(),
         path: args.history.place.path(config),
         selection,
         networks: &args.show.networks,

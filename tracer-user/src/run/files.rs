@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use tracer_core::{clock::Clock, discovery::Elements, record::Record};
 
 use super::{
-    Ending, live,
+    Ending,
+    enrich::Enriching,
+    live,
     replay::{self, Recorded},
 };
 use crate::{
@@ -82,6 +84,8 @@ impl Files<'_> {
         }
         let recorded = Recorded {
             file,
+            // What is made of records is what may be enriched.
+            enriching: &Enriching::default(),
             selection: self.selection,
             networks: self.networks,
             count: None,

@@ -21,6 +21,7 @@ use tracing::info;
 use self::watch::Screen;
 use super::{
     Ending, NOTES,
+    enrich::Enriching,
     history::{self, Question},
     live::{self, Live, Output, Updates},
     session::Until,
@@ -54,6 +55,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
     if args.history.is_given() {
         return before(args);
     }
+    let enriching = Enriching::new(&args.enrich)?;
     let mut hosts = Hosts::default();
     hosts.begin_live();
     let table = Table {
@@ -63,7 +65,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
             .watch
             .then(|| Screen::of(&args.show.output))
             .transpose()?,
-        shown: Shown::new(args)?,
+        shown: Shown::new(args, enriching.clone())?,
         is_whole: Rc::new(Cell::new(true)),
     };
     let duration = args.duration.map(std::time::Duration::from);
@@ -84,6 +86,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
     let ending = live::run(Live {
         facts,
         selection: &args.show.selection,
+        enriching: enriching.clone(),
         networks: &args.show.networks,
         config: &args.live.config.load()?,
         output: Output::Taken(Box::new(table)),
@@ -117,6 +120,8 @@ fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
     let question = Question {
         path: args.history.place.path(&args.live.config.load()?),
         selection: &args.show.selection,
+        // Rows are what is enriched.
+        enriching: Enriching::default(),
         networks: &args.show.networks,
     };
     if args.show.selection.wants_findings() {
@@ -124,7 +129,8 @@ fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
     }
     let mut hosts = Hosts::default();
     let ending = history::hosts(&question, &args.history, &mut hosts)?;
-    Shown::new(args)?.write(&hosts, &history::here(), &[])?;
+    let enriching = Enriching::new(&args.enrich)?;
+    Shown::new(args, enriching)?.write(&hosts, &history::here(), &[])?;
     Ok(if hosts.left_out() == 0 {
         ending
     } else {
@@ -153,6 +159,7 @@ struct Shown {
     layout: Layout,
     grouping: Grouping,
     sort: Sort,
+    enriching: Enriching,
 }
 
 impl RecordSink for Table {
@@ -183,7 +190,7 @@ impl RecordSink for Table {
 }
 
 impl Shown {
-    fn new(args: &HostsArgs) -> anyhow::Result<Self> {
+    fn new(args: &HostsArgs, enriching: Enriching) -> anyhow::Result<Self> {
         let (writer, name) = live::writer(&args.show.output)?;
         Ok(Self {
             writer,
@@ -192,12 +199,21 @@ impl Shown {
             layout: live::layout(&args.show.output),
             grouping: args.grouping(),
             sort: args.sort.into(),
+            enriching,
         })
     }
 
     /// What is shown of them.
     fn text(&self, hosts: &Hosts, clock: &Clock) -> Vec<u8> {
-        let rows = hosts.rows(self.grouping, self.sort);
+        let mut rows = hosts.rows(self.grouping, self.sort);
+        if let Some(enrichment) = self.enriching.now() {
+            for row in &mut rows {
+                enrichment.row(row);
+            }
+        }
+        if self.enriching.is_of_threats {
+            rows.retain(|row| !row.threat.is_empty());
+        }
         let mut out = Vec::new();
         match self.output {
             OutputFormat::Json => format::json(hosts.runs(), &rows, &mut out),

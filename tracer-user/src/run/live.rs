@@ -23,6 +23,7 @@ use tracing::{info, warn};
 
 use super::{
     Ending, NOTES,
+    enrich::Enriching,
     session::{Reload, Session, Until},
 };
 use crate::{
@@ -61,6 +62,8 @@ pub struct Live<'a> {
     pub facts: &'a [ladder::Fact],
     /// What is shown.
     pub selection: &'a SelectionArgs,
+    /// What files say of other hosts.
+    pub enriching: Enriching,
     /// Which networks are internal.
     pub networks: &'a NetworkArgs,
     /// What is declared once for all.
@@ -207,29 +210,34 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     args.check()?;
     privileges::check()?;
     let users = accounts::of_host();
-    let selection = args.selection.resolve(&Surroundings {
+    let selection = args.enriching.select(args.selection.resolve(&Surroundings {
         users: &users,
         is_live: true,
         may_have_more_users: false,
-    })?;
+    })?);
     if selection.events.contains(&Event::State) && !args.states {
         let why = "--event: `state` is told by `trace --states` only";
         return Err(UsageError(why.to_owned()).into());
     }
+    let enrichment = args.enriching.now();
     let networks = args.config.networks(args.networks);
     let kernel_selects = selection.may_drop_in_kernel() && !args.needs_everything();
     let compiled = if kernel_selects {
         let own = addresses::of_namespace(std::process::id());
-        selection.compile(&Scopes::new(&own, &networks))
+        let indicators = enrichment.as_ref().map(|one| &one.indicators);
+        selection.compile(&Scopes::new(&own, &networks), indicators)
     } else {
         Compiled::default()
     };
     let mut clock = SystemClock::new();
     let anchor = clock.anchor();
-    let pipeline = Pipeline::new(selection, kernel_selects, anchor.clone())
+    let mut pipeline = Pipeline::new(selection, kernel_selects, anchor.clone())
         .limited_to(args.count)
         .hashing(args.hash)
         .discovering(args.discovery.clone());
+    if let Some(enrichment) = enrichment {
+        pipeline.enrich(enrichment);
+    }
     // Opened before anything is loaded, so that a wrong name costs nothing.
     let recorder = recorder(&args, anchor)?;
     let wanted = args.facts();
@@ -288,6 +296,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
         until: args.until,
         update_interval: args.updates.interval(),
         reload: args.reload,
+        enriching: args.enriching,
     };
     let mut facts = vec![Fact::Tracing(tracing), Fact::Networks(networks)];
     let names = args.config.names();
@@ -323,7 +332,7 @@ fn recorder(args: &Live<'_>, anchor: Anchor) -> anyhow::Result<Option<Recorder>>
     let selection = if args.records_everything() {
         Recorded::Everything
     } else {
-        Recorded::Selected(args.selection.words())
+        Recorded::Selected(args.enriching.words(args.selection))
     };
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),

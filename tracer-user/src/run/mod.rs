@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod discovery;
 pub mod doctor;
+mod enrich;
 pub mod export;
 pub mod files;
 pub mod flows;

@@ -13,7 +13,7 @@ use tracer_core::{
 };
 use tracing::{error, info, warn};
 
-use super::{Ending, NOTES, live, told::Told};
+use super::{Ending, NOTES, enrich::Enriching, live, told::Told};
 use crate::{
     cli::{Config, NetworkArgs, ReplayArgs, SelectionArgs, Surroundings, check_findings},
     kernel::ladder,
@@ -32,6 +32,8 @@ pub struct Recorded<'a> {
     pub file: &'a Path,
     /// What is shown.
     pub selection: &'a SelectionArgs,
+    /// What files say of other hosts.
+    pub enriching: &'a Enriching,
     /// Networks in place of those that were recorded.
     pub networks: &'a NetworkArgs,
     /// How many records about connections are written at most.
@@ -48,9 +50,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Ending> {
     let config = Config::default();
     let discovery = args.findings.elements(&args.show.selection, &config);
     check_findings(args.show.output.output, discovery.as_ref())?;
+    let enriching = Enriching::new(&args.enrich)?;
     let recorded = Recorded {
         file: &args.file,
         selection: &args.show.selection,
+        enriching: &enriching,
         networks: &args.show.networks,
         count: args.count,
         discovery,
@@ -242,7 +246,7 @@ impl<'a> Replay<'a> {
         let recording::Recorded::Selected(words) = &self.header.selection else {
             return false;
         };
-        let is_same = *words == self.args.selection.words();
+        let is_same = *words == self.args.enriching.words(self.args.selection);
         if !is_same && !words.is_empty() {
             let text = format!(
                 "{} holds only what was selected when it was made: {}",
@@ -288,10 +292,14 @@ impl<'a> Replay<'a> {
             is_live: false,
             may_have_more_users: false,
         })?;
+        let selection = self.args.enriching.select(selection);
         let kernel_selected = self.was_selected_so() && selection.may_drop_in_kernel();
         let mut pipeline = Pipeline::new(selection, kernel_selected, self.header.clock.clone())
             .limited_to(self.args.count)
             .discovering(self.args.discovery.clone());
+        if let Some(enrichment) = self.args.enriching.now() {
+            pipeline.enrich(enrichment);
+        }
         self.say_what_is_not_found();
         for fact in std::mem::take(&mut self.early) {
             if self.is_wanted(&fact) {

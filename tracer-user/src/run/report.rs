@@ -11,6 +11,7 @@ use tracer_core::{
 
 use super::{
     Ending,
+    enrich::Enriching,
     files::{Files, Taker},
     history::{self, Question},
     live,
@@ -33,6 +34,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Ending> {
         let question = Question {
             path: args.history.place.path(&config),
             selection: &args.selection,
+            enriching: Enriching::default(),
             networks: &args.networks,
         };
         history::report(&question, args.history.window.resolve(&now)?, &mut report)?

@@ -33,6 +33,7 @@ pub use self::{
     verdict::{Finding, Verdict, all_untested},
 };
 use super::{
+    enrich::Enriching,
     live::{self, Live, Output, Updates},
     session::Until,
 };
@@ -88,6 +89,7 @@ fn trace(netns: u32, hooks: &Policy, to: Gatherer) -> anyhow::Result<()> {
     live::run(Live {
         facts: &Fact::ALL,
         selection: &SelectionArgs::of_namespace(netns),
+        enriching: Enriching::default(),
         networks: &NetworkArgs::default(),
         config: &Config::default(),
         states: false,

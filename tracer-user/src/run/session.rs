@@ -12,7 +12,7 @@ use tracer_core::{
 };
 use tracing::{info, warn};
 
-use super::{Ending, NOTES, told::Told};
+use super::{Ending, NOTES, enrich::Enriching, told::Told};
 use crate::{
     host::{Host, clock::Clock, namespaces::Namespace},
     kernel::source::{Message, Source, frames},
@@ -51,6 +51,8 @@ pub struct Session<S: Source, H: Host, C: Clock> {
     pub update_interval: Option<Duration>,
     /// Reads what is configured again; `None`: that cannot be asked for.
     pub reload: Option<Box<dyn Reload>>,
+    /// What files say of other hosts, which may change.
+    pub enriching: Enriching,
 }
 
 /// Reads what is configured again.
@@ -312,7 +314,19 @@ impl<S: Source, H: Host, C: Clock> Session<S, H, C> {
         Ok(())
     }
 
+    /// Goes on by what files say now of other hosts.
+    fn enrich(&mut self) {
+        let Some(now) = self.enriching.changed() else {
+            return;
+        };
+        self.pipeline.enrich(now);
+        if let Err(error) = self.source.select(self.pipeline.compiled()) {
+            warn!("the kernel half goes on with the indicators that were: {error:#}");
+        }
+    }
+
     fn refresh(&mut self, records: &mut Vec<Record>, progress: &mut Progress) {
+        self.enrich();
         if Instant::now() >= progress.next_refresh {
             progress.next_refresh += REFRESH_INTERVAL;
             progress.told.totals(self.pipeline.totals());

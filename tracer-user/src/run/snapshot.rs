@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Ending,
+    enrich::Enriching,
     history::{self, Question},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
@@ -21,6 +22,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
     live::run(Live {
         facts: &[Fact::Existing],
         selection: &args.show.selection,
+        enriching: Enriching::new(&args.enrich)?,
         networks: &args.show.networks,
         config: &args.live.config.load()?,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
@@ -50,6 +52,7 @@ fn before(args: &SnapshotArgs) -> anyhow::Result<Ending> {
     let question = Question {
         path: args.place.path(&config),
         selection: &args.show.selection,
+        enriching: Enriching::new(&args.enrich)?,
         networks: &args.show.networks,
     };
     history::snapshot(&question, args.at, || {

@@ -21,6 +21,7 @@ use tracer_core::{
 
 use super::{
     Ending,
+    enrich::Enriching,
     live::{self, Live, Output, Updates},
     session::Until,
 };
@@ -44,6 +45,7 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.selection,
+        enriching: Enriching::default(),
         networks: &args.networks,
         config: &config,
         output: Output::Taken(Box::new(Top::new(look(args)))),

@@ -2,6 +2,7 @@
 
 use super::{
     Ending,
+    enrich::Enriching,
     history::{self, Question, Wanted},
     live::{self, Live, Output, Recording, Updates},
     session::Until,
@@ -23,6 +24,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.show.selection,
+        enriching: Enriching::new(&args.enrich)?,
         networks: &args.show.networks,
         config: &config,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
@@ -52,6 +54,7 @@ fn before(args: &TraceArgs, config: &Config, findings: bool) -> anyhow::Result<E
     let question = Question {
         path: args.history.place.path(config),
         selection: &args.show.selection,
+        enriching: Enriching::new(&args.enrich)?,
         networks: &args.show.networks,
     };
     let wanted = Wanted {

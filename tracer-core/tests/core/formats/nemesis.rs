@@ -159,14 +159,7 @@ fn at(mut connection: Connection, time: &str, state: &'static str) -> Connection
 }
 
 fn end(ip: &str, port: Option<u16>) -> Endpoint {
-    Endpoint {
-        ip: ip.parse().unwrap_or_else(|why| panic!("{why}")),
-        port,
-        name: None,
-        name_source: None,
-        names: Vec::new(),
-        scope: None,
-    }
+    Endpoint::at(ip.parse().unwrap_or_else(|why| panic!("{why}")), port)
 }
 
 #[test]

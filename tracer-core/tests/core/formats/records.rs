@@ -30,14 +30,7 @@ pub fn head(event: Event) -> Head {
 }
 
 fn end(ip: &str, port: u16) -> Endpoint {
-    Endpoint {
-        ip: ip.parse().unwrap_or_else(|error| panic!("{error}")),
-        port: Some(port),
-        name: None,
-        name_source: None,
-        names: Vec::new(),
-        scope: None,
-    }
+    Endpoint::at(ip.parse().unwrap_or_else(|error| panic!("{error}")), port)
 }
 
 /// An outbound connection of curl's to a web server with a name.

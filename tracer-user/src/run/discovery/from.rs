@@ -9,7 +9,9 @@ use crate::{
     cli::{Config, DiscoveryArgs, SelectionArgs},
     output::sink::{RecordSink, Sink, Written},
     run::{
-        Ending, live,
+        Ending,
+        enrich::Enriching,
+        live,
         replay::{self, Recorded},
     },
 };
@@ -29,6 +31,7 @@ pub fn run(
     let mut ending = Ending::Done;
     for file in &args.from {
         let recorded = Recorded {
+            enriching: &Enriching::default(),
             file,
             selection,
             networks: &args.show.networks,

@@ -16,6 +16,7 @@ use crate::{
     output::sink::{RecordSink, Written},
     run::{
         Ending, NOTES,
+        enrich::Enriching,
         files::{Files, Taker},
         live::{self, Live, Output, Updates},
         session::Until,
@@ -66,6 +67,7 @@ fn watch(
             &Fact::ALL
         },
         selection: &args.selection,
+        enriching: Enriching::default(),
         networks: &args.networks,
         config,
         output: Output::Taken(Box::new(Watched(gatherer))),

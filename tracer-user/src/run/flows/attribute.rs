@@ -24,6 +24,7 @@ use crate::{
     output::sink::{RecordSink, Written},
     run::{
         Ending, NOTES,
+        enrich::Enriching,
         files::{Files, Taker},
         history::{self, Question, Wanted},
     },
@@ -39,7 +40,7 @@ pub fn run(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
-    let out = Out::with(&args.show, &args.feeds, As::Attributed)?;
+    let out = Out::with(&args.show, &args.enrich, As::Attributed)?;
     let (mut known, known_ending) = known(args)?;
     for ip in &args.address {
         known.address(*ip);
@@ -74,6 +75,7 @@ fn known(args: &AttributeFlowsArgs) -> anyhow::Result<(Known, Ending)> {
         let question = Question {
             path: args.history.place.path(&config),
             selection: &selection,
+            enriching: Enriching::default(),
             networks: &networks,
         };
         let wanted = Wanted {

@@ -53,7 +53,7 @@ fn follow(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         let why = "--follow: stdin is read as it comes without it";
         return Err(UsageError(why.to_owned()).into());
     }
-    let mut lines = Lines::new("followed", &args.log, &args.show, &args.feeds)?;
+    let mut lines = Lines::new("followed", &args.log, &args.show, &args.enrich)?;
     let signals = ending_signals();
     signals.thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{deal, out::Out, problems::Problems};
 use crate::{
-    cli::{FeedArgs, FlowLogArgs, ShowArgs},
+    cli::{EnrichArgs, FlowLogArgs, ShowArgs},
     run::{Ending, NOTES},
 };
 
@@ -29,7 +29,7 @@ impl Lines {
         name: &str,
         log: &FlowLogArgs,
         show: &ShowArgs,
-        feeds: &FeedArgs,
+        enrich: &EnrichArgs,
     ) -> anyhow::Result<Self> {
         let now = Now::from(Timestamp::now());
         let around = Around {
@@ -38,7 +38,7 @@ impl Lines {
             now: now.clone(),
         };
         Ok(Self {
-            out: Out::new(show, feeds)?,
+            out: Out::new(show, enrich)?,
             problems: Problems::new(name),
             now,
             senders: logs::Senders::new(log.format, around),
@@ -54,8 +54,9 @@ impl Lines {
         deal::lines(&mut taken, &mut self.problems, &mut self.out)
     }
 
-    /// Hands over what was told.
+    /// Hands over what was told, and goes on by what files say of the ends now.
     pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.out.refresh();
         Ok(self.out.flush()?)
     }
 

@@ -3,7 +3,6 @@
 mod attribute;
 mod capture;
 mod deal;
-mod feeds;
 mod follow;
 mod lines;
 mod listen;

@@ -13,9 +13,9 @@ use tracer_core::{
 };
 
 use crate::{
-    cli::{FeedArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
+    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
     host::etc,
-    run::{Ending, flows::feeds, live},
+    run::{Ending, enrich::Enriching, live},
 };
 
 /// Who takes flows.
@@ -30,6 +30,8 @@ pub trait Sink {
 /// The end of the way of flows.
 pub struct Out {
     rules: Rules,
+    /// What the rules have of files that may change.
+    enriching: Enriching,
     selected: Selected,
     /// Only what meets an indicator.
     is_of_threats: bool,
@@ -51,8 +53,8 @@ impl Out {
     ///
     /// # Errors
     /// If they cannot be, or what is selected is nothing that flows can answer.
-    pub fn new(args: &ShowArgs, feeds: &FeedArgs) -> anyhow::Result<Self> {
-        Self::with(args, feeds, As::Table)
+    pub fn new(args: &ShowArgs, enrich: &EnrichArgs) -> anyhow::Result<Self> {
+        Self::with(args, enrich, As::Table)
     }
 
     /// The same with a table of one's own.
@@ -61,10 +63,10 @@ impl Out {
     /// As those of [`Self::new`].
     pub fn with(
         args: &ShowArgs,
-        feeds: &FeedArgs,
+        enrich: &EnrichArgs,
         table: fn(Layout) -> As,
     ) -> anyhow::Result<Self> {
-        let indicators = feeds::read(feeds)?;
+        let enriching = Enriching::new(enrich)?;
         let selected = selected(args)?;
         let by = by(&args.output, table)?;
         let (writer, name) = live::writer(&args.output)?;
@@ -73,10 +75,11 @@ impl Out {
                 // Whose addresses are this host's own matters to who asks about this host.
                 scopes: Scopes::new(&[], &args.networks.networks()),
                 services: Services::new(&etc::services()),
-                indicators,
+                enrichment: enriching.now(),
             },
             selected,
-            is_of_threats: feeds.threat,
+            is_of_threats: enriching.is_of_threats,
+            enriching,
             by,
             writer: BufWriter::with_capacity(64 << 10, writer),
             name,
@@ -88,6 +91,14 @@ impl Out {
         out.by.begin(&mut out.line);
         out.put()?;
         Ok(out)
+    }
+
+    /// Goes on by what files say now.
+    pub fn refresh(&mut self) {
+        let changed = self.enriching.changed();
+        if changed.is_some() {
+            self.rules.enrichment = changed;
+        }
     }
 
     /// Hands over what is buffered.

@@ -34,7 +34,7 @@ pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
-    let mut reading = Reading::new(&args.log, Out::new(&args.show, &args.feeds)?);
+    let mut reading = Reading::new(&args.log, Out::new(&args.show, &args.enrich)?);
     reading.files(&args.files)?;
     let (mut out, problems, ending) = reading.end()?;
     out.flush()?;
@@ -44,7 +44,7 @@ fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         out.told,
         out.left,
     );
-    if !args.feeds.feed.is_empty() {
+    if !args.enrich.feed.is_empty() {
         info!(target: NOTES, "flows that meet an indicator: {}", out.threats);
     }
     Ok(ending)

@@ -38,12 +38,12 @@ fn details(answer: &mut Answer, hosts: &mut Hosts) -> anyhow::Result<()> {
             hosts.boot(&run.boot_id);
             run_before = Some(run.number());
         }
-        let told: Vec<Record> = told
+        let mut told: Vec<Record> = told
             .into_iter()
             .map(|record| Record::Connection(Box::new(record)))
             .collect();
         // What is asked for is a connection: one of its records says so for all.
-        if told.iter().any(|record| chosen.keeps(record)) {
+        if told.iter_mut().any(|record| chosen.keeps(record)) {
             for record in &told {
                 hosts.record(record);
             }

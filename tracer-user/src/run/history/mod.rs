@@ -7,11 +7,12 @@ mod report;
 mod snapshot;
 mod stream;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::bail;
 use jiff::Timestamp;
 use tracer_core::{
+    enrich::Enrichment,
     history::{Span, Uncovered, Why},
     hosts::Sum,
     record::{
@@ -30,7 +31,7 @@ pub use self::{
     snapshot::snapshot,
     stream::{Wanted, stream},
 };
-use super::{Ending, LOSS};
+use super::{Ending, LOSS, enrich::Enriching};
 use crate::{
     cli::{NetworkArgs, SelectionArgs, Surroundings, UsageError},
     host::clock::{Clock as _, SystemClock},
@@ -43,6 +44,8 @@ pub struct Question<'a> {
     pub path: PathBuf,
     /// What of it.
     pub selection: &'a SelectionArgs,
+    /// What files say of other hosts.
+    pub enriching: Enriching,
     /// Networks, which cannot be declared afterwards.
     pub networks: &'a NetworkArgs,
 }
@@ -63,15 +66,20 @@ struct Answer {
 /// What is asked for, and how much of it there was.
 struct Chosen {
     selected: FromLines,
+    /// What files say of other hosts.
+    enrichment: Option<Arc<Enrichment>>,
     /// Records that were read, and those of them that were not asked for.
     read: u64,
     suppressed: u64,
 }
 
 impl Chosen {
-    /// Whether a record was asked for. Those of the run itself always are.
-    fn keeps(&mut self, record: &Record) -> bool {
+    /// Whether a record was asked for. Those of the run itself always are. Says of it what files say.
+    fn keeps(&mut self, record: &mut Record) -> bool {
         self.read += 1;
+        if let Some(enrichment) = &self.enrichment {
+            enrichment.record(record);
+        }
         let told = Told::of(record);
         let is_kept = told.is_none_or(|told| self.selected.keeps(&told));
         self.suppressed += u64::from(!is_kept);
@@ -121,6 +129,7 @@ impl Answer {
             is_live: false,
             may_have_more_users: false,
         })?;
+        let selection = question.enriching.select(selection);
         history.pick(&selection)?;
         Ok(Self {
             uncovered: Vec::new(),
@@ -132,6 +141,7 @@ impl Answer {
             filter: selection.describe(false),
             chosen: Chosen {
                 selected: FromLines::new(selection),
+                enrichment: question.enriching.now(),
                 read: 0,
                 suppressed: 0,
             },

@@ -23,8 +23,8 @@ pub fn snapshot(
     let start = answer.start()?;
     out.write(Record::Start(Box::new(start.clone())))?;
     for record in answer.history.open_at(&answer.runs, at)? {
-        let record = Record::Connection(Box::new(record));
-        if answer.chosen.keeps(&record) {
+        let mut record = Record::Connection(Box::new(record));
+        if answer.chosen.keeps(&mut record) {
             out.write(record)?;
         }
     }

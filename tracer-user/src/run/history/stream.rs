@@ -77,19 +77,21 @@ pub fn records(
     // What was open then comes first, as what is open now does where one begins to look.
     if has_begin && kinds.connections {
         for record in answer.history.open_before(&answer.runs, answer.span)? {
-            let record = Record::Connection(Box::new(record));
-            if chosen.keeps(&record) && take(record)?.is_break() {
+            let mut record = Record::Connection(Box::new(record));
+            if chosen.keeps(&mut record) && take(record)?.is_break() {
                 return Ok(());
             }
         }
     }
-    answer.history.stream(answer.span, kinds, &mut |record| {
-        if chosen.keeps(&record) {
-            take(record)
-        } else {
-            Ok(ControlFlow::Continue(()))
-        }
-    })
+    answer
+        .history
+        .stream(answer.span, kinds, &mut |mut record| {
+            if chosen.keeps(&mut record) {
+                take(record)
+            } else {
+                Ok(ControlFlow::Continue(()))
+            }
+        })
 }
 
 /// Where records go, numbered.

@@ -9,7 +9,10 @@ use tracer_core::{
 use super::{Ending, Shown};
 use crate::{
     cli::HostsArgs,
-    run::files::{Files, Taker},
+    run::{
+        enrich::Enriching,
+        files::{Files, Taker},
+    },
 };
 
 /// Shows who communicated, by what is in the files.
@@ -22,7 +25,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         discovery: None,
     };
     let ending = files.read(&mut hosts)?;
-    Shown::new(args)?.write(&hosts, &utc(), &[])?;
+    Shown::new(args, Enriching::new(&args.enrich)?)?.write(&hosts, &utc(), &[])?;
     Ok(if hosts.left_out() == 0 {
         ending
     } else {

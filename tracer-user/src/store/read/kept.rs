@@ -364,11 +364,7 @@ impl History {
 fn end(address: Option<(std::net::IpAddr, Option<Scope>)>, port: Option<u16>) -> Option<Endpoint> {
     let (ip, scope) = address?;
     Some(Endpoint {
-        ip,
-        port,
-        name: None,
-        name_source: None,
-        names: Vec::new(),
         scope,
+        ..Endpoint::at(ip, port)
     })
 }

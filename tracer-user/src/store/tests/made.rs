@@ -130,12 +130,8 @@ fn made_owner(pid: u32) -> Arc<Owner> {
 fn endpoint(ip: &str, port: u16, scope: Option<Scope>) -> Endpoint {
     let ip: IpAddr = ip.parse().unwrap();
     Endpoint {
-        ip,
-        port: Some(port),
-        name: None,
-        name_source: None,
-        names: Vec::new(),
         scope,
+        ..Endpoint::at(ip, port)
     }
 }
 

@@ -105,14 +105,7 @@ fn owner(pid: u32) -> Arc<Owner> {
 }
 
 fn end(port: u16) -> Endpoint {
-    Endpoint {
-        ip: Ipv4Addr::LOCALHOST.into(),
-        port: Some(port),
-        name: None,
-        name_source: None,
-        names: Vec::new(),
-        scope: None,
-    }
+    Endpoint::at(Ipv4Addr::LOCALHOST.into(), port)
 }
 
 /// A record as it is where nothing is missed.

@@ -1,35 +1,31 @@
-//! Feeds of indicators, of files that the user names.
+//! Feeds of indicators.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, anyhow};
 use tracer_core::{
     logs::Unreadable,
     text::printable,
-    threat::{self, Feed, Indicators, Options},
+    threat::{self, Feed},
 };
 use tracing::{info, warn};
 
-use crate::{cli::FeedArgs, run::NOTES};
+use crate::run::NOTES;
 
-/// Reads them, and says what of them is not used.
-///
-/// # Errors
-/// If one cannot be read: what it would have shown nobody would miss.
-pub fn read(args: &FeedArgs) -> anyhow::Result<Indicators> {
-    let feeds = all(&args.feed, threat::read)?;
-    let allowed = all(&args.allow, threat::read_allowed)?;
-    Ok(Indicators::new(&feeds, &allowed, Options::default()))
+/// Reads one of what is bad.
+pub fn bad(path: &Path) -> anyhow::Result<Feed> {
+    one(path, threat::read)
+}
+
+/// Reads one of what is harmless.
+pub fn allowed(path: &Path) -> anyhow::Result<Feed> {
+    one(path, threat::read_allowed)
 }
 
 /// Reads what is in a file.
 type Read = fn(&str, &[u8]) -> Result<Feed, Unreadable>;
 
-fn all(paths: &[PathBuf], read: Read) -> anyhow::Result<Vec<Arc<Feed>>> {
-    paths.iter().map(|path| one(path, read)).collect()
-}
-
-fn one(path: &PathBuf, read: Read) -> anyhow::Result<Arc<Feed>> {
+fn one(path: &Path, read: Read) -> anyhow::Result<Feed> {
     let name = printable(&path.display().to_string());
     let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let feed = read(&name, &bytes).map_err(|why| anyhow!("{name}: {}", printable(&why.0)))?;
@@ -47,5 +43,5 @@ fn one(path: &PathBuf, read: Read) -> anyhow::Result<Arc<Feed>> {
     let (indicators, problems) = (feed.indicators.len(), feed.problems.count);
     let not_used: u64 = feed.not_used.values().sum();
     info!(target: NOTES, "{name}: {indicators} indicators; not used: {not_used}; could not be read: {problems}");
-    Ok(Arc::new(feed))
+    Ok(feed)
 }

@@ -1,0 +1,32 @@
+//! Files that say something of other hosts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::groups::heading;
+
+/// Files that say something of other hosts.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = heading::SELECTING)]
+pub struct EnrichArgs {
+    /// Lists of bad addresses and names: plain, netset, Spamhaus, abuse.ch, MISP, STIX 2.1, CSV; `threat` says what was met
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub feed: Vec<PathBuf>,
+    /// Lists of addresses and names that no feed is asked about, and warning lists of MISP
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub allow: Vec<PathBuf>,
+    /// Only what meets an indicator of a feed
+    #[arg(long, hide_short_help = true)]
+    pub threat: bool,
+}
