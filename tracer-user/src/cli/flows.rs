@@ -10,7 +10,7 @@ use jiff::tz::{Offset, TimeZone};
 use tracer_core::{flows::read::Kind, logs};
 
 use super::{
-    EnrichArgs, HistoryArgs, ShowArgs, Shown, VoiceArgs, config::ConfigArgs, examples,
+    EnrichArgs, HistoryArgs, LiveArgs, ShowArgs, Shown, VoiceArgs, WindowArgs, examples,
     groups::heading, values::Duration,
 };
 
@@ -29,6 +29,16 @@ impl FlowsArgs {
             FlowsCommand::Read(args) => &args.show.output.tone.voice,
             FlowsCommand::Listen(args) => &args.show.output.tone.voice,
             FlowsCommand::Attribute(args) => &args.show.output.tone.voice,
+        }
+    }
+}
+
+impl FlowsArgs {
+    /// How the kernel is looked at, if it is.
+    pub fn live(&self) -> Option<&LiveArgs> {
+        match &self.command {
+            FlowsCommand::Attribute(args) if args.live => Some(&args.kernel),
+            _ => None,
         }
     }
 }
@@ -68,6 +78,9 @@ pub struct ReadFlowsArgs {
     /// Stop to follow after this time, e.g. 30s or 5m
     #[arg(long, value_name = "TIME", requires = "follow", help_heading = heading::FILES)]
     pub duration: Option<Duration>,
+    /// From when until when.
+    #[command(flatten)]
+    pub window: WindowArgs,
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,
@@ -126,6 +139,12 @@ pub struct AttributeFlowsArgs {
         help_heading = heading::FILES
     )]
     pub from: Vec<PathBuf>,
+    /// What this host does now in place of its history: what is open, and with --duration all that happens meanwhile
+    #[arg(long, conflicts_with_all = ["from", "history", "since", "until"], help_heading = heading::LIVE)]
+    pub live: bool,
+    /// Trace for this time before logs are read, e.g. 30s or 5m
+    #[arg(long, value_name = "TIME", requires = "live", help_heading = heading::LIVE)]
+    pub duration: Option<Duration>,
     /// By how much times may differ, beside what clocks are apart
     #[arg(long, value_name = "TIME", default_value = "5s", help_heading = heading::SELECTING)]
     pub tolerance: Duration,
@@ -150,9 +169,9 @@ pub struct AttributeFlowsArgs {
     /// What is shown, and how.
     #[command(flatten)]
     pub show: ShowArgs,
-    /// Where the history is, and secrets in arguments.
+    /// How the kernel is looked at; where the history is, and secrets in arguments.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub kernel: LiveArgs,
 }
 
 /// What lines of flow logs do not say.
@@ -164,6 +183,14 @@ pub struct FlowLogArgs {
     /// Time zone of times that are written without one: a name, e.g. Europe/Berlin, or an offset, e.g. +02:00
     #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true, value_parser = zone)]
     pub tz: TimeZone,
+    /// Columns of logs without a header, as `srcaddr dstaddr`, or as the format of a flow log of AWS is written
+    #[arg(
+        long,
+        value_name = "NAMES",
+        requires = "format",
+        hide_short_help = true
+    )]
+    pub fields: Option<String>,
     /// Year of times that are written without one [default: the last in which they are past]
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,

@@ -56,7 +56,7 @@ pub use self::{
     top::TopArgs,
     trace::TraceArgs,
     values::Bytes,
-    window::{HistoryArgs, HistoryPlace, When, Window, not_of_a_history},
+    window::{HistoryArgs, HistoryPlace, When, Window, WindowArgs, not_of_a_history},
 };
 
 /// The user asked for something that makes no sense: exit code 2.
@@ -175,6 +175,7 @@ impl Cli {
             Some(Command::Discovery(args)) => args.live(),
             Some(Command::Top(args)) => Some(&args.live),
             Some(Command::Agent(args)) => Some(&args.live),
+            Some(Command::Flows(args)) => args.live(),
             Some(_) => None,
         }
     }

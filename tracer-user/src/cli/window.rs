@@ -83,6 +83,13 @@ pub struct Window {
     pub until: Option<Timestamp>,
 }
 
+impl Window {
+    /// Whether what was there from one time to another was there in it.
+    pub fn has(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.since.is_none_or(|since| to >= since) && self.until.is_none_or(|until| from < until)
+    }
+}
+
 impl WindowArgs {
     /// Whether one was asked for.
     pub fn is_given(&self) -> bool {

@@ -3,6 +3,7 @@
 pub mod file;
 pub mod lines;
 pub mod pipe;
+pub mod progress;
 pub mod recorder;
 pub mod screen;
 pub mod sink;

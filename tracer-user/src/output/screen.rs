@@ -17,6 +17,8 @@ use ratatui::crossterm::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::progress;
+
 /// How much is held of what is said meanwhile; of more, the newest. The records tell of each loss themselves.
 const HELD_MAX: usize = 64 << 10;
 
@@ -149,7 +151,7 @@ impl Write for Messages {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = state();
         if !state.is_up {
-            return io::stderr().write(bytes);
+            return progress::aside(|| io::stderr().write(bytes));
         }
         state.hold(bytes);
         Ok(bytes.len())

@@ -57,13 +57,27 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many bytes files have, if all of them are files.
+pub fn length(paths: &[PathBuf]) -> Option<u64> {
+    let lengths = paths.iter().map(|path| {
+        let metadata = fs::metadata(path).ok();
+        metadata
+            .filter(fs::Metadata::is_file)
+            .map(|file| file.len())
+    });
+    lengths.sum()
+}
+
+/// Bytes of a file, or what is made of them.
+pub type Bytes = Box<dyn Read + Send>;
+
 /// A file that is read from its beginning to its end.
 pub struct Input {
     /// What it is called.
     pub name: String,
     /// What it begins with.
     pub begin: Vec<u8>,
-    reader: Box<dyn Read + Send>,
+    reader: Bytes,
 }
 
 impl Input {
@@ -72,10 +86,18 @@ impl Input {
     /// # Errors
     /// If it cannot be read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::open_with(path, |raw| raw)
+    }
+
+    /// The same, with whatever `wrap` makes of the bytes as they are in the file.
+    ///
+    /// # Errors
+    /// As those of [`Self::open`].
+    pub fn open_with(path: &Path, wrap: impl FnOnce(Bytes) -> Bytes) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let failed = || format!("cannot read {name}");
-        let (begin, raw) = look(replay::open(path)?).with_context(failed)?;
-        let inside: Box<dyn Read + Send> = if begin.starts_with(GZIP) {
+        let (begin, raw) = look(wrap(replay::open(path)?)).with_context(failed)?;
+        let inside: Bytes = if begin.starts_with(GZIP) {
             Box::new(MultiGzDecoder::new(raw))
         } else if begin.starts_with(ZSTD) {
             Box::new(zstd::Decoder::new(raw).with_context(failed)?)
@@ -91,7 +113,7 @@ impl Input {
     }
 
     /// All that is in it, as bytes.
-    pub fn bytes(self) -> Box<dyn Read + Send> {
+    pub fn bytes(self) -> Bytes {
         self.reader
     }
 
@@ -123,7 +145,7 @@ impl Input {
 }
 
 /// The first bytes, and all of them with what follows.
-fn look(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+fn look(mut reader: Bytes) -> io::Result<(Vec<u8>, Bytes)> {
     let mut begin = Vec::new();
     reader.by_ref().take(LOOKED_AT).read_to_end(&mut begin)?;
     // A text is not waited for: somebody may be writing it.

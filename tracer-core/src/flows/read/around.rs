@@ -1,6 +1,6 @@
 //! What a log does not say: of which zone its times are, and of which year.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use jiff::{
     SignedDuration, Timestamp,
@@ -17,6 +17,8 @@ pub struct Around {
     pub zone: TimeZone,
     /// `--year`: of times without one.
     pub year: Option<i16>,
+    /// `--fields`: columns of a log without a header.
+    pub fields: Option<Arc<str>>,
     /// When it is read: logs tell of the past.
     pub now: Now,
 }
@@ -94,6 +96,7 @@ mod tests {
         Around {
             zone: TimeZone::fixed(Offset::constant(2)),
             year,
+            fields: None,
             now: now.parse::<Timestamp>().unwrap().into(),
         }
     }

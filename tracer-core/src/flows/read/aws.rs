@@ -7,7 +7,7 @@ use std::{net::IpAddr, str::FromStr};
 use jiff::Timestamp;
 
 use crate::{
-    flows::{Action, Amount, End, Flow, Format, Side, TcpFlags, ip::IpProtocol},
+    flows::{Action, Amount, End, Flow, Format, Side, TcpFlags, ip::IpProtocol, read::Around},
     logs::{self, Reader, Unreadable},
 };
 
@@ -22,19 +22,26 @@ const NOTHING: [&str; 2] = ["NODATA", "SKIPDATA"];
 /// Reads them.
 #[derive(Debug)]
 pub struct Aws {
+    /// The columns of the next log, unless it has a header.
+    first: Vec<String>,
     columns: Vec<String>,
 }
 
-impl Default for Aws {
-    fn default() -> Self {
+impl Aws {
+    /// Of logs with the columns that are told around them.
+    pub fn new(around: &Around) -> Self {
+        let first = names(around.fields.as_deref().unwrap_or(DEFAULT));
         Self {
-            columns: names(DEFAULT),
+            columns: first.clone(),
+            first,
         }
     }
 }
 
+/// As a header has them, or as the format of a flow log in the console: `${version} ${srcaddr}`.
 fn names(line: &str) -> Vec<String> {
-    line.split_whitespace().map(str::to_owned).collect()
+    let bare = |word: &str| word.trim_matches(['$', '{', '}']).to_owned();
+    line.split_whitespace().map(bare).collect()
 }
 
 /// Whether a line names columns.
@@ -88,7 +95,7 @@ impl Reader<Flow> for Aws {
     }
 
     fn end(&mut self, _: &mut Vec<Flow>) -> Result<(), Unreadable> {
-        *self = Self::default();
+        self.columns.clone_from(&self.first);
         Ok(())
     }
 }
@@ -188,15 +195,37 @@ impl Row<'_> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::flows::read::tests::{flows, only};
+
+    fn aws(fields: Option<&str>) -> Aws {
+        Aws::new(&Around {
+            zone: TimeZone::UTC,
+            year: None,
+            fields: fields.map(Into::into),
+            now: Timestamp::UNIX_EPOCH.into(),
+        })
+    }
+
+    #[test]
+    fn columns_that_are_told_around_it() {
+        let fields = "${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${start} ${end}";
+        let flow = only(
+            aws(Some(fields)),
+            "10.0.0.5 203.0.113.9 52344 443 6 1640000000 1640000060\n",
+        );
+        assert_eq!(flow.source, End::at([10, 0, 0, 5].into(), 52344));
+        assert_eq!(flow.destination, End::at([203, 0, 113, 9].into(), 443));
+    }
 
     #[test]
     fn without_a_header_it_is_the_default() {
         // As in the examples of the documentation.
         let line = "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n";
         assert!(recognises(line));
-        let flow = only(Aws::default(), line);
+        let flow = only(aws(None), line);
         assert_eq!(flow.destination, End::at([172, 31, 16, 21].into(), 22));
         assert_eq!(flow.bytes, Amount::forward(4249));
         assert_eq!(flow.action, Some(Action::Allowed));
@@ -208,7 +237,7 @@ mod tests {
     fn columns_of_a_header_in_their_order() {
         let log = "srcaddr dstaddr pkt-srcaddr pkt-dstaddr srcport dstport protocol bytes start end action flow-direction interface-id tcp-flags\n\
             10.0.0.1 10.0.0.2 203.0.113.9 10.0.0.2 443 5000 6 52 1640000000 1640000060 REJECT ingress eni-1 3\n";
-        let flow = only(Aws::default(), log);
+        let flow = only(aws(None), log);
         assert_eq!(flow.source, End::at([203, 0, 113, 9].into(), 443));
         assert_eq!(flow.ingress, Some(Side::interface("eni-1")));
         assert_eq!(flow.flags, Some(TcpFlags(3)));
@@ -219,12 +248,12 @@ mod tests {
     fn rows_without_traffic_and_rows_that_cannot_be_read() {
         let nothing = "2 123456789010 eni-1 - - - - - - - 1431280876 1431280934 - NODATA\n";
         assert!(recognises(nothing));
-        assert_eq!(flows(Aws::default(), nothing), (Vec::new(), Vec::new()));
+        assert_eq!(flows(aws(None), nothing), (Vec::new(), Vec::new()));
         assert_eq!(
-            flows(Aws::default(), "2 1 eni-1\n").1,
+            flows(aws(None), "2 1 eni-1\n").1,
             ["not the columns of the header: 3 of 14"]
         );
         let broken = "2 1 eni-1 x 10.0.0.1 1 2 6 1 1 1 1 ACCEPT OK\n";
-        assert_eq!(flows(Aws::default(), broken).1, ["no srcaddr: `x`"]);
+        assert_eq!(flows(aws(None), broken).1, ["no srcaddr: `x`"]);
     }
 }

@@ -64,7 +64,7 @@ impl logs::Kind for Kind {
             Self::SentinelOne => Box::new(sentinelone::SentinelOne::new(around)),
             Self::Zeek => Box::new(zeek::Zeek::default()),
             Self::Suricata => Box::new(suricata::reader()),
-            Self::Aws => Box::new(aws::Aws::default()),
+            Self::Aws => Box::new(aws::Aws::new(around)),
             Self::Azure => Box::new(azure::Azure::default()),
             Self::Gcp => Box::new(gcp::reader()),
             Self::Conntrack => Box::new(conntrack::Conntrack),
@@ -177,6 +177,7 @@ mod tests {
         Around {
             zone: TimeZone::UTC,
             year: None,
+            fields: None,
             now: Timestamp::UNIX_EPOCH.into(),
         }
     }

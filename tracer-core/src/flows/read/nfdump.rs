@@ -140,6 +140,7 @@ mod tests {
         reader(&Around {
             zone: TimeZone::fixed(Offset::constant(1)),
             year: None,
+            fields: None,
             now: Timestamp::UNIX_EPOCH.into(),
         })
     }

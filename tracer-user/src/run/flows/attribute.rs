@@ -1,6 +1,6 @@
 //! `conntracer flows attribute`: which process of this host made a flow.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use jiff::SignedDuration;
 use tracer_core::{
@@ -20,13 +20,16 @@ use super::{
     read::Reading,
 };
 use crate::{
-    cli::{AttributeFlowsArgs, NetworkArgs, SelectionArgs},
+    cli::{AttributeFlowsArgs, Config, NetworkArgs, SelectionArgs},
+    kernel::ladder::Fact,
     output::sink::{RecordSink, Written},
     run::{
         Ending, NOTES,
         enrich::Enriching,
         files::{Files, Taker},
         history::{self, Question, Wanted},
+        live::{self, Live, Output, Updates},
+        session::Until,
     },
     store::read::Kinds,
 };
@@ -52,7 +55,7 @@ fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
         is_of_unlogged: args.unlogged,
         counts: BTreeMap::new(),
     };
-    let mut reading = Reading::new(&args.log, attributing);
+    let mut reading = Reading::new(&args.log, &args.show.output.tone.voice, attributing);
     reading.files(&args.files)?;
     let (attributing, problems, ending) = reading.end()?;
     attributing.end(problems)?;
@@ -63,41 +66,79 @@ fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
     })
 }
 
-/// What this host has recorded.
+/// What this host has recorded, or what it does now.
 fn known(args: &AttributeFlowsArgs) -> anyhow::Result<(Known, Ending)> {
-    let config = args.config.load()?;
-    let mut gathering = Gathering {
+    let config = args.kernel.config.load()?;
+    let recorded = Recorded(Rc::new(RefCell::new(Gathering {
         known: Known::default(),
         arguments: args.args.arguments(&config)?,
-    };
-    let (selection, networks) = (SelectionArgs::default(), NetworkArgs::default());
-    let ending = if args.from.is_empty() {
-        let question = Question {
-            path: args.history.place.path(&config),
-            selection: &selection,
-            enriching: Enriching::default(),
-            networks: &networks,
-        };
-        let wanted = Wanted {
-            kinds: Kinds {
-                connections: true,
-                findings: false,
-            },
-            count: None,
-        };
-        history::stream(&question, &args.history, wanted, || {
-            Ok(Box::new(Recorded(&mut gathering)))
-        })?
+    })));
+    let ending = if args.live {
+        now(args, &config, recorded.clone())?
+    } else if args.from.is_empty() {
+        before(args, &config, recorded.clone())?
     } else {
         let files = Files {
             paths: &args.from,
-            selection: &selection,
-            networks: &networks,
+            selection: &SelectionArgs::default(),
+            networks: &NetworkArgs::default(),
             discovery: None,
         };
-        files.read(&mut gathering)?
+        files.read(&mut *recorded.0.borrow_mut())?
     };
-    Ok((gathering.known, ending))
+    let known = std::mem::take(&mut recorded.0.borrow_mut().known);
+    Ok((known, ending))
+}
+
+/// What a history has.
+fn before(
+    args: &AttributeFlowsArgs,
+    config: &Config,
+    recorded: Recorded,
+) -> anyhow::Result<Ending> {
+    let question = Question {
+        path: args.history.place.path(config),
+        selection: &SelectionArgs::default(),
+        enriching: Enriching::default(),
+        networks: &NetworkArgs::default(),
+    };
+    let wanted = Wanted {
+        kinds: Kinds {
+            connections: true,
+            findings: false,
+        },
+        count: None,
+    };
+    history::stream(&question, &args.history, wanted, || Ok(Box::new(recorded)))
+}
+
+/// What is open now, or all that happens for a while.
+fn now(args: &AttributeFlowsArgs, config: &Config, recorded: Recorded) -> anyhow::Result<Ending> {
+    let duration = args.duration.map(std::time::Duration::from);
+    let (facts, until): (&[Fact], _) = match duration {
+        Some(duration) => (&Fact::ALL, Until::After(duration)),
+        None => (&[Fact::Existing], Until::Surveyed),
+    };
+    live::run(Live {
+        facts,
+        selection: &SelectionArgs::default(),
+        enriching: Enriching::default(),
+        networks: &NetworkArgs::default(),
+        config,
+        output: Output::Taken(Box::new(recorded)),
+        kernel: &args.kernel,
+        record: None,
+        count: None,
+        updates: Updates::Never,
+        udp_idle: std::time::Duration::MAX,
+        states: false,
+        discovery: None,
+        cross_check: false,
+        hash: false,
+        pods: None,
+        until,
+        reload: None,
+    })
 }
 
 /// Gathers what was recorded.
@@ -127,13 +168,15 @@ impl Taker for Gathering {
     }
 }
 
-/// What a history hands over.
-struct Recorded<'a>(&'a mut Gathering);
+/// What a history hands over, or a run.
+#[derive(Clone)]
+struct Recorded(Rc<RefCell<Gathering>>);
 
-impl RecordSink for Recorded<'_> {
+impl RecordSink for Recorded {
     fn take(&mut self, records: &[Record], _: &Clock) -> anyhow::Result<Written> {
+        let mut gathering = self.0.borrow_mut();
         for record in records {
-            self.0.record(record);
+            gathering.record(record);
         }
         Ok(Written::All)
     }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use jiff::Zoned;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -54,6 +55,7 @@ fn follow(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         return Err(UsageError(why.to_owned()).into());
     }
     let mut lines = Lines::new("followed", &args.log, &args.show, &args.enrich)?;
+    lines.within(args.window.resolve(&Zoned::now())?);
     let signals = ending_signals();
     signals.thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{deal, out::Out, problems::Problems};
 use crate::{
-    cli::{EnrichArgs, FlowLogArgs, ShowArgs},
+    cli::{EnrichArgs, FlowLogArgs, ShowArgs, Window},
     run::{Ending, NOTES},
 };
 
@@ -35,6 +35,7 @@ impl Lines {
         let around = Around {
             zone: log.tz.clone(),
             year: log.year,
+            fields: log.fields.as_deref().map(Into::into),
             now: now.clone(),
         };
         Ok(Self {
@@ -43,6 +44,11 @@ impl Lines {
             now,
             senders: logs::Senders::new(log.format, around),
         })
+    }
+
+    /// Tells only what is in a window.
+    pub fn within(&mut self, window: Window) {
+        self.out.within(window);
     }
 
     /// Takes a line of a sender, or of a file.

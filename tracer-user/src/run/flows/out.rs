@@ -13,7 +13,7 @@ use tracer_core::{
 };
 
 use crate::{
-    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError},
+    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError, Window},
     host::etc,
     run::{Ending, enrich::Enriching, live},
 };
@@ -33,6 +33,8 @@ pub struct Out {
     /// What the rules have of files that may change.
     enriching: Enriching,
     selected: Selected,
+    /// Only what was there then.
+    window: Window,
     /// Only what meets an indicator.
     is_of_threats: bool,
     by: As,
@@ -78,6 +80,10 @@ impl Out {
                 enrichment: enriching.now(),
             },
             selected,
+            window: Window {
+                since: None,
+                until: None,
+            },
             is_of_threats: enriching.is_of_threats,
             enriching,
             by,
@@ -91,6 +97,11 @@ impl Out {
         out.by.begin(&mut out.line);
         out.put()?;
         Ok(out)
+    }
+
+    /// Tells only what is in a window.
+    pub fn within(&mut self, window: Window) {
+        self.window = window;
     }
 
     /// Goes on by what files say now.
@@ -125,9 +136,11 @@ impl Out {
 impl Sink for Out {
     fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
         self.rules.apply(&mut flow);
+        let is_then = self.window.has(flow.time, flow.end.unwrap_or(flow.time));
         let is_threat = !flow.source.threat.is_empty() || !flow.destination.threat.is_empty();
         self.threats += u64::from(is_threat);
-        if (self.is_of_threats && !is_threat) || !self.selected.keeps(&flow) {
+        let is_asked = is_threat || !self.is_of_threats;
+        if !is_then || !is_asked || !self.selected.keeps(&flow) {
             self.left += 1;
             return Ok(());
         }

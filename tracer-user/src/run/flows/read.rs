@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tracer_core::{
     flows::{
         export,
@@ -21,7 +21,8 @@ use super::{
     problems::Problems,
 };
 use crate::{
-    cli::{FlowLogArgs, ReadFlowsArgs},
+    cli::{FlowLogArgs, ReadFlowsArgs, VoiceArgs},
+    output::progress::Progress,
     run::{
         Ending, NOTES,
         input::{self, Input},
@@ -34,7 +35,10 @@ pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
-    let mut reading = Reading::new(&args.log, Out::new(&args.show, &args.enrich)?);
+    let window = args.window.resolve(&Zoned::now())?;
+    let mut out = Out::new(&args.show, &args.enrich)?;
+    out.within(window);
+    let mut reading = Reading::new(&args.log, &args.show.output.tone.voice, out);
     reading.files(&args.files)?;
     let (mut out, problems, ending) = reading.end()?;
     out.flush()?;
@@ -56,6 +60,8 @@ pub struct Reading<S> {
     format: Option<Kind>,
     readers: Readers<Kind>,
     senders: Senders,
+    /// Nothing is said of how far it has come.
+    is_quiet: bool,
     /// How much could not be read.
     problems: u64,
     ending: Ending,
@@ -63,16 +69,18 @@ pub struct Reading<S> {
 
 impl<S: Sink> Reading<S> {
     /// What they tell goes there.
-    pub fn new(log: &FlowLogArgs, out: S) -> Self {
+    pub fn new(log: &FlowLogArgs, voice: &VoiceArgs, out: S) -> Self {
         Self {
             out,
             format: log.format,
             readers: Readers::new(Around {
                 zone: log.tz.clone(),
                 year: log.year,
+                fields: log.fields.as_deref().map(Into::into),
                 now: Timestamp::now().into(),
             }),
             senders: Senders::default(),
+            is_quiet: voice.quiet,
             problems: 0,
             ending: Ending::Done,
         }
@@ -81,17 +89,20 @@ impl<S: Sink> Reading<S> {
     /// Reads them.
     pub fn files(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
         let files = input::files(paths)?;
-        files.iter().try_for_each(|path| self.file(path))
+        let mut progress = Progress::new(input::length(&files), "flows", !self.is_quiet);
+        files
+            .iter()
+            .try_for_each(|path| self.file(path, &mut progress))
     }
 
-    fn file(&mut self, path: &Path) -> anyhow::Result<()> {
-        let input = Input::open(path)?;
+    fn file(&mut self, path: &Path, progress: &mut Progress) -> anyhow::Result<()> {
+        let input = Input::open_with(path, |raw| Box::new(progress.reading(raw)))?;
         let name = input.name.clone();
         let mut problems = Problems::new(&name);
         let result = if self.format.is_none() && packets::recognises(&input.begin) {
-            self.packets(input, &mut problems)
+            self.packets(input, &mut problems, progress)
         } else {
-            self.lines(input, &mut problems)
+            self.lines(input, &mut problems, progress)
         };
         self.problems += problems.end();
         match result {
@@ -106,7 +117,12 @@ impl<S: Sink> Reading<S> {
         }
     }
 
-    fn lines(&mut self, input: Input, problems: &mut Problems) -> anyhow::Result<()> {
+    fn lines(
+        &mut self,
+        input: Input,
+        problems: &mut Problems,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
         let name = input.name.clone();
         let no_format =
             || anyhow!("{name} looks like no flow log that is known; --format says what it is");
@@ -114,6 +130,7 @@ impl<S: Sink> Reading<S> {
         let mut taken = Taken::default();
         let result = input.lines(|line| {
             log.line(line, &mut taken).map_err(|NoKind| no_format())?;
+            progress.count(taken.told.len());
             deal::lines(&mut taken, problems, &mut self.out)
         });
         // What waited for a line that a damaged file lacks is told, too.
@@ -122,9 +139,15 @@ impl<S: Sink> Reading<S> {
         result.and(ended)
     }
 
-    fn packets(&mut self, input: Input, problems: &mut Problems) -> anyhow::Result<()> {
+    fn packets(
+        &mut self,
+        input: Input,
+        problems: &mut Problems,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
         let name = printable(&input.name);
         let passed = packets::each(input, &mut self.senders, |taken| {
+            progress.count(taken.flows.len());
             deal::packets(taken, problems, &mut self.out)
         })?;
         for (count, what) in [

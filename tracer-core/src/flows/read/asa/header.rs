@@ -139,6 +139,7 @@ mod tests {
         let around = Around {
             zone: TimeZone::UTC,
             year: Some(2018),
+            fields: None,
             now: Timestamp::UNIX_EPOCH.into(),
         };
         let header = message.header();

@@ -209,6 +209,7 @@ mod tests {
         let around = Around {
             zone: TimeZone::fixed(Offset::constant(2)),
             year: None,
+            fields: None,
             now: "2026-01-02T00:00:00Z".parse::<Timestamp>().unwrap().into(),
         };
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -11,6 +11,7 @@ fn own() -> Own {
     Own::new(&Around {
         zone: TimeZone::UTC,
         year: None,
+        fields: None,
         now: Timestamp::UNIX_EPOCH.into(),
     })
 }

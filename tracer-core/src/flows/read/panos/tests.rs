@@ -24,6 +24,7 @@ fn around() -> Around {
     Around {
         zone: TimeZone::fixed(Offset::constant(-2)),
         year: None,
+        fields: None,
         now: "2026-01-02T00:00:00Z"
             .parse::<jiff::Timestamp>()
             .unwrap()

@@ -20,6 +20,7 @@ fn asa() -> Asa {
     Asa::new(&Around {
         zone: TimeZone::UTC,
         year: None,
+        fields: None,
         now: "2026-01-02T00:00:00Z".parse::<Timestamp>().unwrap().into(),
     })
 }
