@@ -22,6 +22,12 @@ use crate::{clock::Anchor, fact::Fact, text::printable, totals::Counters};
 
 /// The first line of a recording.
 pub const MAGIC: &[u8] = b"conntracer recording 2\n";
+
+/// Whether what begins like this is a recording, of whatever format.
+#[must_use]
+pub fn recognises(begin: &[u8]) -> bool {
+    begin.starts_with(ANY_FORMAT)
+}
 /// What it begins with in every format.
 const ANY_FORMAT: &[u8] = b"conntracer recording ";
 

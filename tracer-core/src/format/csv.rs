@@ -11,6 +11,7 @@ use crate::{
     format::Format,
     record::{Bytes, Connection, Head, Loss, Owner, Packets, Process, Record, Socket, Start, Stop},
     text::printable,
+    threat::Hit,
 };
 
 /// Writes CSV: quoted as RFC 4180 says, lines end with a line feed.
@@ -279,6 +280,11 @@ const COLUMNS: &[Column] = &[
         shown(row.process()?.not_hashed.as_deref())
     }),
     ("user_from", |row| word(row.owner?.user.name_from)),
+    ("remote_threat", |row| {
+        let hits = &row.connection?.remote.as_ref()?.threat;
+        let hits: Vec<String> = hits.iter().map(Hit::text).collect();
+        (!hits.is_empty()).then(|| hits.join(" "))
+    }),
 ];
 
 fn shown(value: Option<impl ToString>) -> Option<String> {

@@ -115,6 +115,7 @@ pub fn left_over(connection: &Connection) -> Object {
         .own("requested", &connection.requested)
         .own("translated", &connection.translated)
         .own("scope", &remote.map(|remote| remote.scope))
+        .own("threat", &remote.map_or(&[][..], |remote| &remote.threat))
         .own("name_source", &remote.map(|remote| remote.name_source))
         .own("names", &remote.map_or(&[][..], |remote| &remote.names))
         .own("rtt_us", &connection.rtt_us)

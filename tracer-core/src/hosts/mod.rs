@@ -6,6 +6,7 @@
 
 mod container;
 mod ends;
+mod flows;
 mod observation;
 mod order;
 mod report;
@@ -29,6 +30,7 @@ pub(crate) use self::order::arrange;
 use self::row::{Counted, Key};
 pub use self::{
     container::Container,
+    flows::Flows,
     observation::{End, Moment, Observation, Who},
     order::{Grouping, Sort},
     report::{Rule, Run},
@@ -70,9 +72,10 @@ pub struct Hosts {
     /// More than one process has told of them.
     is_of_several: bool,
     sightings: BTreeMap<Name, Sighting>,
-    /// What was summed up before, and on which host.
-    sums: Vec<Sum>,
-    host: Arc<str>,
+    /// What was summed up before, each with its host.
+    sums: Vec<(Arc<str>, Sum)>,
+    /// How many flows of other devices there was no room for.
+    flows_left_out: u64,
     /// Everybody, once each.
     everybody: BTreeSet<Arc<Who>>,
     /// How many sightings are kept.
@@ -97,7 +100,7 @@ impl Hosts {
             is_of_several: false,
             sightings: BTreeMap::new(),
             sums: Vec::new(),
-            host: Arc::default(),
+            flows_left_out: 0,
             everybody: BTreeSet::new(),
             most,
             counts_left: 0,
@@ -206,7 +209,12 @@ impl Hosts {
     /// How many records there was no room for.
     #[must_use]
     pub fn left_out(&self) -> u64 {
-        self.runs.iter().map(Run::left_out).sum()
+        self.runs.iter().map(Run::left_out).sum::<u64>() + self.flows_left_out
+    }
+
+    /// There was no room for so many flows.
+    fn left_out_of_flows(&mut self, count: u64) {
+        self.flows_left_out += count;
     }
 
     /// Takes what a record says of a connection or listener.
@@ -231,8 +239,7 @@ impl Hosts {
 
     /// Takes what was summed up before, on a host.
     pub fn sum(&mut self, host: &Arc<str>, sum: Sum) {
-        self.host = host.clone();
-        self.sums.push(sum);
+        self.sums.push((host.clone(), sum));
     }
 
     /// Drops what is known of a connection of this run, for whoever watches for so long that not all can be
@@ -274,11 +281,7 @@ impl Hosts {
                 let key = Key::of(&connection, grouping);
                 rows.entry(key).or_default().add(&connection);
             }
-            let summed = Agent {
-                host: self.host.clone(),
-                boot: Arc::default(),
-            };
-            sum::add(&mut rows, &self.sums, &summed, grouping);
+            sum::add(&mut rows, &self.sums, grouping);
             row::finish(rows)
         });
         arrange(&mut rows, sort);

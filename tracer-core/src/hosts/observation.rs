@@ -119,6 +119,13 @@ pub struct Who {
     pub pod: Option<Pod>,
 }
 
+impl Who {
+    /// Another device names an account; it knows no process.
+    pub(super) fn is_of_device(&self) -> bool {
+        self.user_from == Some(NameFrom::Device)
+    }
+}
+
 impl From<&Owner> for Who {
     fn from(owner: &Owner) -> Self {
         let user = &owner.user;

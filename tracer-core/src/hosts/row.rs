@@ -169,13 +169,22 @@ pub struct Moved {
     pub to_destination: u64,
     /// From the destination.
     pub to_source: u64,
+    /// One way or the other: some devices tell of both together.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub either_way: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Moved {
     /// Both ways.
     #[must_use]
     pub fn both(self) -> u128 {
-        u128::from(self.to_destination) + u128::from(self.to_source)
+        let ways = [self.to_destination, self.to_source, self.either_way];
+        ways.into_iter().map(u128::from).sum()
     }
 }
 
@@ -201,8 +210,9 @@ pub struct Process {
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct User {
-    /// Its id.
-    pub uid: u32,
+    /// Its id; another device does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -218,7 +228,7 @@ impl User {
         match (&self.name, self.name_from) {
             (Some(name), Some(NameFrom::Container)) => format!("{name}@container"),
             (Some(name), _) => name.clone(),
-            (None, _) => self.uid.to_string(),
+            (None, _) => self.uid.map_or_else(String::new, |uid| uid.to_string()),
         }
     }
 }
@@ -390,7 +400,7 @@ impl Counted {
 
     /// Counts what was summed up before.
     pub fn add_sum(&mut self, sum: &Sum) {
-        self.is_doubtful |= !sum.is_observed && sum.direction != Some(Direction::Inbound);
+        self.is_doubtful |= sum.is_doubtful();
         match sum.failed.map(Outcome::word) {
             Some(outcome) => *self.failed.entry(outcome).or_default() += sum.connections,
             None if sum.direction == Some(Direction::Listening) => {}
@@ -399,8 +409,11 @@ impl Counted {
                 self.open += sum.open;
             }
         }
-        let bytes = Some(sum.bytes).filter(|_| sum.failed.is_none());
+        let bytes = sum.bytes.filter(|_| sum.failed.is_none());
         add(&mut self.bytes, bytes, sum.is_outbound());
+        if let Some(moved) = &mut self.bytes {
+            moved.either_way = moved.either_way.saturating_add(sum.either_way);
+        }
         self.first = Some(self.first.map_or(sum.first, |known| known.min(sum.first)));
         self.last = Some(self.last.map_or(sum.last, |known| known.max(sum.last)));
         self.open_before |= sum.open_before;
@@ -530,7 +543,7 @@ fn units_of(people: &BTreeSet<Arc<Who>>) -> Vec<String> {
 
 fn processes_of(people: &BTreeSet<Arc<Who>>) -> Vec<Process> {
     let mut all: BTreeMap<(&String, &Option<String>), Vec<&Who>> = BTreeMap::new();
-    for who in people {
+    for who in people.iter().filter(|who| !who.is_of_device()) {
         all.entry((&who.name, &who.exe)).or_default().push(who);
     }
     all.into_iter()
@@ -553,8 +566,9 @@ fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
 
 fn users_of(people: &BTreeSet<Arc<Who>>) -> Vec<User> {
     let user = |who: &Arc<Who>| {
-        who.uid.map(|uid| User {
-            uid,
+        let is_known = who.uid.is_some() || who.is_of_device();
+        is_known.then(|| User {
+            uid: who.uid,
             name: who.user.clone(),
             name_from: who.user_from,
         })

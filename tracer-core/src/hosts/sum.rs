@@ -27,6 +27,8 @@ pub struct Sum {
     pub direction: Option<Direction>,
     /// That was seen of all, not concluded.
     pub is_observed: bool,
+    /// Another device tells of them.
+    pub is_of_device: bool,
     /// What is spoken.
     pub protocol: Protocol,
     /// This end.
@@ -45,8 +47,10 @@ pub struct Sum {
     pub connections: u64,
     /// How many of them were open at the end.
     pub open: u64,
-    /// What moved, as this end counts.
-    pub bytes: Bytes,
+    /// What moved, as this end counts, if that is known.
+    pub bytes: Option<Bytes>,
+    /// What moved beside that, of which is not known which way.
+    pub either_way: u64,
     /// When one of them was seen first.
     pub first: Timestamp,
     /// When one of them was seen last.
@@ -69,6 +73,12 @@ impl Sum {
     /// It is of listeners.
     fn is_listener(&self) -> bool {
         self.direction == Some(Direction::Listening)
+    }
+
+    /// Who opened them is not known. That a listener was connected to, this host knows.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let is_of_listener = self.direction == Some(Direction::Inbound) && !self.is_of_device;
+        !self.is_observed && !is_of_listener
     }
 
     pub(super) fn is_outbound(&self) -> bool {
@@ -109,10 +119,14 @@ impl Sum {
 
 /// Counts sums in rows. What was seen at both ends counts at the initiator's; a listener counts if nobody
 /// used it.
-pub fn add(rows: &mut BTreeMap<Key, Counted>, sums: &[Sum], agent: &Agent, grouping: Grouping) {
+pub fn add(rows: &mut BTreeMap<Key, Counted>, sums: &[(Arc<str>, Sum)], grouping: Grouping) {
+    let agent = |host: &Arc<str>| Agent {
+        host: host.clone(),
+        boot: Arc::default(),
+    };
     let keys: Vec<(Key, &Sum)> = sums
         .iter()
-        .map(|sum| (sum.key(agent, grouping), sum))
+        .map(|(host, sum)| (sum.key(&agent(host), grouping), sum))
         .collect();
     let outbound: HashSet<&Ends> = keys
         .iter()
@@ -121,6 +135,7 @@ pub fn add(rows: &mut BTreeMap<Key, Counted>, sums: &[Sum], agent: &Agent, group
         .collect();
     let used: HashSet<(u32, Protocol, Option<u16>)> = sums
         .iter()
+        .map(|(_, sum)| sum)
         .filter(|sum| sum.direction == Some(Direction::Inbound))
         .map(|sum| (sum.netns, sum.protocol, sum.port))
         .collect();

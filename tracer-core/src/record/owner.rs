@@ -187,6 +187,8 @@ pub enum NameFrom {
     Host,
     /// Those of the root that the process has, which is not the host's.
     Container,
+    /// Those that another device knows, which tells of a flow.
+    Device,
 }
 
 /// A cgroup.

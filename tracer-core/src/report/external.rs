@@ -87,6 +87,7 @@ pub fn sent_received(row: &Row) -> (u64, u64) {
     let Moved {
         to_destination,
         to_source,
+        ..
     } = row.bytes.unwrap_or_default();
     if is_outbound(row) {
         (to_destination, to_source)

@@ -106,6 +106,16 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// The feed and the indicator, and what the feed calls it: for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (feed, indicator) = (&self.feed, &self.indicator);
+        match &self.label {
+            Some(label) => format!("{feed}:{indicator}({label})"),
+            None => format!("{feed}:{indicator}"),
+        }
+    }
+
     /// On an indicator of a feed.
     pub(super) fn on(feed: &Arc<str>, indicator: &Indicator) -> Self {
         Self {

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use tracer_core::hosts::{Grouping, Sort};
 
 use super::{
-    DetailArgs, EnrichArgs, HistoryArgs, LiveArgs, ShowArgs, groups::heading, values::Duration,
+    DetailArgs, EnrichArgs, FlowLogArgs, HistoryArgs, LiveArgs, ShowArgs, groups::heading,
+    values::Duration,
 };
 
 /// Flags of `hosts`.
@@ -42,7 +43,7 @@ pub struct HostsArgs {
         help_heading = heading::LIVE
     )]
     pub watch: bool,
-    /// From recordings and `-o json` of traces and snapshots, of one host or of several; - is stdin
+    /// From recordings, `-o json` of traces and snapshots, of one host or of several, and flow logs; - is stdin
     #[arg(
         long,
         value_name = "FILE",
@@ -51,6 +52,9 @@ pub struct HostsArgs {
         help_heading = heading::FILES
     )]
     pub from: Vec<PathBuf>,
+    /// What lines of flow logs do not say.
+    #[command(flatten)]
+    pub log: FlowLogArgs,
     /// What was seen before, from a history.
     #[command(flatten)]
     pub history: HistoryArgs,

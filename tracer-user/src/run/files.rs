@@ -3,7 +3,7 @@
 mod json;
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -71,7 +71,20 @@ impl Files<'_> {
     }
 
     fn read_one(&self, file: &Path, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
-        let mut input = BufReader::new(replay::open(file)?);
+        self.read_from(file, replay::open(file)?, taker)
+    }
+
+    /// Hands over what is in one that is open.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_from(
+        &self,
+        file: &Path,
+        input: impl Read,
+        taker: &mut dyn Taker,
+    ) -> anyhow::Result<Ending> {
+        let mut input = BufReader::new(input);
         let name = file.display().to_string();
         let begin = input
             .fill_buf()

@@ -5,6 +5,7 @@ use crate::{
     flows::{Action, Amount, End, Flow, Origin, Side, Stage, attribute::Attributed},
     record::Owner,
     scope::Scope,
+    threat::Hit,
 };
 
 /// A column: its heading, and what stands in it.
@@ -89,6 +90,8 @@ const COLUMNS: &[Column] = &[
         Some(owner(flow)?.container.as_ref()?.id.clone())
     }),
     ("pod", |flow| owner(flow)?.pod.as_ref()?.name.clone()),
+    ("source_threat", |flow| threat(&flow.source)),
+    ("destination_threat", |flow| threat(&flow.destination)),
 ];
 
 /// Appends the row of headings.
@@ -112,6 +115,11 @@ fn found(flow: &Flow) -> Option<&Attributed> {
 
 fn owner(flow: &Flow) -> Option<&Owner> {
     found(flow)?.owner.as_deref()
+}
+
+fn threat(end: &End) -> Option<String> {
+    let hits: Vec<String> = end.threat.iter().map(Hit::text).collect();
+    (!hits.is_empty()).then(|| hits.join(" "))
 }
 
 fn scope(end: &End) -> Option<String> {

@@ -150,7 +150,11 @@ fn related(flow: &Flow) -> Object {
 
 /// What the schema has no field for.
 pub(super) fn left_over(flow: &Flow) -> Object {
-    let scope = |end: &End| Object::default().own("scope", &end.scope);
+    let scope = |end: &End| {
+        Object::default()
+            .own("scope", &end.scope)
+            .own("threat", &end.threat)
+    };
     Object::default()
         .with("format", flow.format.word())
         .own("origin", &flow.origin)

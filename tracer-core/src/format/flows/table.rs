@@ -224,7 +224,14 @@ fn about(flow: &Flow) -> String {
     let icmp = flow
         .icmp
         .map(|icmp| format!("type {}, code {}", icmp.kind, icmp.code));
+    let threats = [&flow.source, &flow.destination].into_iter();
+    let threats: Vec<String> = threats
+        .flat_map(|end| &end.threat)
+        .map(|hit| format!("THREAT {}", hit.text()))
+        .collect();
+    let threats = (!threats.is_empty()).then(|| threats.join(" "));
     let parts = [
+        threats,
         Some(who),
         flow.application.clone(),
         icmp,

@@ -11,6 +11,7 @@ use crate::{
     format::{cut::cut, quantity::size},
     hosts::{Container, Moved, Process, Row},
     text::printable,
+    threat::Hit,
 };
 
 /// A column.
@@ -32,6 +33,7 @@ pub enum Column {
     User,
     Home,
     Scope,
+    Threat,
     First,
     Last,
     Login,
@@ -43,12 +45,12 @@ pub enum Column {
 
 use Column::{
     Arrow, Connections, Destination, Exe, Failed, First, Home, Host, Last, Login, Moved as Bytes,
-    Name, Netns, Pod, Process as Processes, Protocol, Scope, Server, Service, Source, State, Total,
-    User,
+    Name, Netns, Pod, Process as Processes, Protocol, Scope, Server, Service, Source, State,
+    Threat, Total, User,
 };
 
 /// All of them, in the order in which they are shown.
-pub const SHOWN: [Column; 23] = [
+pub const SHOWN: [Column; 24] = [
     Source,
     Arrow,
     Destination,
@@ -65,6 +67,7 @@ pub const SHOWN: [Column; 23] = [
     User,
     Home,
     Scope,
+    Threat,
     First,
     Last,
     Login,
@@ -76,7 +79,8 @@ pub const SHOWN: [Column; 23] = [
 
 /// What a table shows besides the ends, what matters most first, as far as there is room. What is not
 /// here is shown by a wide one only.
-pub const WANTED: [Column; 14] = [
+pub const WANTED: [Column; 15] = [
+    Threat,
     Processes,
     Protocol,
     Connections,
@@ -113,6 +117,7 @@ impl Column {
             User => "USER",
             Home => "UNIT/CONTAINER",
             Scope => "SCOPE",
+            Threat => "THREAT",
             First => "FIRST SEEN",
             Last => "LAST SEEN",
             Login => "LOGIN",
@@ -127,7 +132,7 @@ impl Column {
     pub fn most(self) -> usize {
         match self {
             Processes | Server => 24,
-            Name | Home | Failed => 32,
+            Name | Home | Failed | Threat => 32,
             Service | User | Login => 12,
             Host => 20,
             _ => usize::MAX,
@@ -153,6 +158,7 @@ impl Column {
             User => users(row),
             Home => home(row),
             Scope => row.scope.map_or("", |scope| scope.word()).to_owned(),
+            Threat => threats(row),
             First => clock.local_second(&row.first_seen),
             Last => clock.local_second(&row.last_seen),
             Login => printable(&row.logins.join(",")),
@@ -162,6 +168,11 @@ impl Column {
             Host => printable(&row.host),
         }
     }
+}
+
+fn threats(row: &Row) -> String {
+    let hits: Vec<String> = row.threat.iter().map(Hit::text).collect();
+    printable(&hits.join(" "))
 }
 
 fn source(row: &Row) -> String {
@@ -228,7 +239,12 @@ fn failed(row: &Row) -> String {
 
 fn moved(bytes: Option<Moved>) -> String {
     bytes.map_or_else(String::new, |bytes| {
-        format!("{}/{}", size(bytes.to_destination), size(bytes.to_source))
+        let ways = || format!("{}/{}", size(bytes.to_destination), size(bytes.to_source));
+        match (bytes.either_way, bytes.to_destination, bytes.to_source) {
+            (0, ..) => ways(),
+            (either, 0, 0) => format!("{} both", size(either)),
+            (either, ..) => format!("{} +{}", ways(), size(either)),
+        }
     })
 }
 

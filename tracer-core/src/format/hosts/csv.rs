@@ -6,6 +6,7 @@ use crate::{
     executable::Flags,
     hosts::{Container, Moved, Process, Row, User},
     scope::Scope,
+    threat::Hit,
 };
 
 /// A column: its heading, and what stands in it.
@@ -61,6 +62,13 @@ const COLUMNS: &[Column] = &[
     ("sha256", |row| {
         let hashes = row.processes.iter().flat_map(|one| &one.sha256);
         Some(joined(hashes.cloned()))
+    }),
+    ("bytes_either_way", |row| {
+        let either_way = row.bytes?.either_way;
+        (either_way > 0).then(|| either_way.to_string())
+    }),
+    ("threat", |row| {
+        Some(joined(row.threat.iter().map(Hit::text)))
     }),
 ];
 

@@ -197,7 +197,7 @@ impl Table<'_> {
         );
         self.sentence(DIM, &text);
         if rows.iter().any(|row| !row.initiator_known) {
-            let text = "?> who initiated is not known: it is older than the tracing, and nothing listens at its port now";
+            let text = "?> who initiated is not known: it is older than the tracing, and nothing listens at its port now; or the device does not say";
             self.sentence(DIM, text);
         }
         for run in runs {

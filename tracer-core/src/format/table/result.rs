@@ -11,6 +11,7 @@ use crate::{
     outcome::Outcome,
     record::{Connection, Endpoint, Event},
     text::printable,
+    threat::Hit,
 };
 
 /// A name of which less is left than this says nothing.
@@ -23,6 +24,7 @@ pub fn result(connection: &Connection, room: Option<usize>, is_named: bool) -> S
     // that says again what the outcome says.
     let mut parts = Vec::new();
     parts.extend(hidden(connection).map(|text| (0, text)));
+    parts.extend(threat(connection).map(|text| (0, text)));
     if let Some(outcome) = connection.outcome {
         let is_ordinary = outcome == Outcome::Finished;
         parts.push((if is_ordinary { 3 } else { 0 }, outcome.word().to_owned()));
@@ -84,6 +86,13 @@ pub fn moved(connection: &Connection) -> Option<String> {
 /// How long it took.
 pub fn lasted(connection: &Connection) -> Option<String> {
     connection.duration_us.or(connection.latency_us).map(time)
+}
+
+/// The indicators that the other end meets, if it meets any.
+fn threat(connection: &Connection) -> Option<String> {
+    let hits = &connection.remote.as_ref()?.threat;
+    let hits: Vec<String> = hits.iter().map(Hit::text).collect();
+    (!hits.is_empty()).then(|| printable(&format!("THREAT {}", hits.join(" "))))
 }
 
 /// Who does not list the socket, if that is anybody.

@@ -48,7 +48,7 @@ impl Lines {
 
     /// Tells only what is in a window.
     pub fn within(&mut self, window: Window) {
-        self.out.within(window);
+        self.out.judge.window = window;
     }
 
     /// Takes a line of a sender, or of a file.
@@ -62,7 +62,7 @@ impl Lines {
 
     /// Hands over what was told, and goes on by what files say of the ends now.
     pub fn flush(&mut self) -> anyhow::Result<()> {
-        self.out.refresh();
+        self.out.judge.refresh();
         Ok(self.out.flush()?)
     }
 
@@ -77,7 +77,7 @@ impl Lines {
             target: NOTES,
             "flows: {}; not selected: {}; could not be read: {problems}; lines of no format that is known: {}",
             self.out.told,
-            self.out.left,
+            self.out.judge.left,
             self.senders.unrecognised,
         );
         Ok(match problems {

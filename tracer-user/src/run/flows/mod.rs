@@ -4,12 +4,13 @@ mod attribute;
 mod capture;
 mod deal;
 mod follow;
+pub mod judge;
 mod lines;
 mod listen;
-mod out;
+pub mod out;
 mod packets;
 mod problems;
-mod read;
+pub mod read;
 
 use super::Ending;
 use crate::cli::{FlowsArgs, FlowsCommand};

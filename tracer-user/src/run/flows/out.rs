@@ -6,15 +6,13 @@ use std::{
 };
 
 use tracer_core::{
-    flows::{Accounts, Flow, NotOfFlows, Rules, Selected},
+    flows::Flow,
     format::{Layout, flows::As},
-    scope::Scopes,
-    service::Services,
 };
 
+use super::judge::Judge;
 use crate::{
-    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, Surroundings, UsageError, Window},
-    host::etc,
+    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, UsageError},
     run::{Ending, enrich::Enriching, live},
 };
 
@@ -29,14 +27,8 @@ pub trait Sink {
 
 /// The end of the way of flows.
 pub struct Out {
-    rules: Rules,
-    /// What the rules have of files that may change.
-    enriching: Enriching,
-    selected: Selected,
-    /// Only what was there then.
-    window: Window,
-    /// Only what meets an indicator.
-    is_of_threats: bool,
+    /// What is asked for.
+    pub judge: Judge,
     by: As,
     writer: BufWriter<Box<dyn Write>>,
     /// What it is called in an error.
@@ -44,10 +36,6 @@ pub struct Out {
     line: Vec<u8>,
     /// How many were written.
     pub told: u64,
-    /// How many were not selected.
-    pub left: u64,
-    /// How many of all met an indicator.
-    pub threats: u64,
 }
 
 impl Out {
@@ -68,48 +56,20 @@ impl Out {
         enrich: &EnrichArgs,
         table: fn(Layout) -> As,
     ) -> anyhow::Result<Self> {
-        let enriching = Enriching::new(enrich)?;
-        let selected = selected(args)?;
+        let judge = Judge::new(args, Enriching::new(enrich)?)?;
         let by = by(&args.output, table)?;
         let (writer, name) = live::writer(&args.output)?;
         let mut out = Self {
-            rules: Rules {
-                // Whose addresses are this host's own matters to who asks about this host.
-                scopes: Scopes::new(&[], &args.networks.networks()),
-                services: Services::new(&etc::services()),
-                enrichment: enriching.now(),
-            },
-            selected,
-            window: Window {
-                since: None,
-                until: None,
-            },
-            is_of_threats: enriching.is_of_threats,
-            enriching,
+            judge,
             by,
             writer: BufWriter::with_capacity(64 << 10, writer),
             name,
             line: Vec::new(),
             told: 0,
-            left: 0,
-            threats: 0,
         };
         out.by.begin(&mut out.line);
         out.put()?;
         Ok(out)
-    }
-
-    /// Tells only what is in a window.
-    pub fn within(&mut self, window: Window) {
-        self.window = window;
-    }
-
-    /// Goes on by what files say now.
-    pub fn refresh(&mut self) {
-        let changed = self.enriching.changed();
-        if changed.is_some() {
-            self.rules.enrichment = changed;
-        }
     }
 
     /// Hands over what is buffered.
@@ -135,13 +95,7 @@ impl Out {
 
 impl Sink for Out {
     fn take(&mut self, mut flow: Flow) -> Result<(), NotWritten> {
-        self.rules.apply(&mut flow);
-        let is_then = self.window.has(flow.time, flow.end.unwrap_or(flow.time));
-        let is_threat = !flow.source.threat.is_empty() || !flow.destination.threat.is_empty();
-        self.threats += u64::from(is_threat);
-        let is_asked = is_threat || !self.is_of_threats;
-        if !is_then || !is_asked || !self.selected.keeps(&flow) {
-            self.left += 1;
+        if !self.judge.keeps(&mut flow) {
             return Ok(());
         }
         self.told += 1;
@@ -200,26 +154,5 @@ fn by(args: &OutputArgs, table: fn(Layout) -> As) -> Result<As, UsageError> {
             let why = "-o: `nemesis` is of connections of a host; flows have table, wide, json, csv, ecs and ocsf";
             return Err(UsageError(why.to_owned()));
         }
-    })
-}
-
-/// What is selected of them.
-fn selected(args: &ShowArgs) -> Result<Selected, UsageError> {
-    let (accounts, others) = args.selection.without_users();
-    let accounts = accounts
-        .into_iter()
-        .map(|(names, is_negated)| {
-            let names = names.map_err(|why| UsageError(format!("--user: {why}")))?;
-            Ok(Accounts { names, is_negated })
-        })
-        .collect::<Result<_, UsageError>>()?;
-    let selection = others.resolve(&Surroundings {
-        users: &[],
-        is_live: false,
-        may_have_more_users: true,
-    })?;
-    Selected::new(&selection, accounts).map_err(|NotOfFlows(flag)| {
-        let why = "a flow of another device does not say that; `conntracer trace --history` does, of this host";
-        UsageError(format!("--{flag}: {why}"))
     })
 }

@@ -37,7 +37,7 @@ pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
     let window = args.window.resolve(&Zoned::now())?;
     let mut out = Out::new(&args.show, &args.enrich)?;
-    out.within(window);
+    out.judge.window = window;
     let mut reading = Reading::new(&args.log, &args.show.output.tone.voice, out);
     reading.files(&args.files)?;
     let (mut out, problems, ending) = reading.end()?;
@@ -46,10 +46,10 @@ fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         target: NOTES,
         "flows: {}; not selected: {}; could not be read: {problems}",
         out.told,
-        out.left,
+        out.judge.left,
     );
     if !args.enrich.feed.is_empty() {
-        info!(target: NOTES, "flows that meet an indicator: {}", out.threats);
+        info!(target: NOTES, "flows that meet an indicator: {}", out.judge.threats);
     }
     Ok(ending)
 }
@@ -97,6 +97,11 @@ impl<S: Sink> Reading<S> {
 
     fn file(&mut self, path: &Path, progress: &mut Progress) -> anyhow::Result<()> {
         let input = Input::open_with(path, |raw| Box::new(progress.reading(raw)))?;
+        self.input(input, progress)
+    }
+
+    /// Reads one.
+    pub fn input(&mut self, input: Input, progress: &mut Progress) -> anyhow::Result<()> {
         let name = input.name.clone();
         let mut problems = Problems::new(&name);
         let result = if self.format.is_none() && packets::recognises(&input.begin) {

@@ -138,6 +138,7 @@ impl History {
         Ok(Sum {
             direction,
             is_observed: flags & INFERRED == 0 && direction.is_some(),
+            is_of_device: false,
             protocol: Protocol::of_number(row.get(1)?).unwrap_or(Protocol::Tcp),
             local: local.map(|(ip, _)| ip),
             remote: remote.map(|(ip, _)| ip),
@@ -147,10 +148,11 @@ impl History {
             failed: names.word::<Outcome>(db, some(8)?)?,
             connections: count(row.get(9)?),
             open: 0,
-            bytes: Bytes {
+            bytes: Some(Bytes {
                 sent: count(row.get(10)?),
                 received: count(row.get(11)?),
-            },
+            }),
+            either_way: 0,
             first: timestamp(row.get(12)?),
             last: timestamp(row.get(14)?),
             open_before: flags & OLDER != 0,
