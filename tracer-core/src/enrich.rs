@@ -1,12 +1,14 @@
 //! What files that the user names say of the hosts that this one communicates with.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 
 use crate::{
-    flows,
+    flows::{self, Flow},
+    geo::Databases,
     hosts::{Far, Row},
+    people::{Profile, Profiles},
     record::{Connection, Endpoint, Record},
     scope::Scope,
     threat::{Hit, Indicators},
@@ -17,6 +19,10 @@ use crate::{
 pub struct Enrichment {
     /// What is known for something bad.
     pub indicators: Indicators,
+    /// Where addresses are, and whose.
+    pub databases: Databases,
+    /// Whose accounts are.
+    pub profiles: Arc<Profiles>,
 }
 
 impl Enrichment {
@@ -25,6 +31,8 @@ impl Enrichment {
         if let Some(scope) = end.scope {
             let names = end.name.iter().chain(&end.names).map(|name| &**name);
             end.threat = self.threat(end.ip, end.port, scope, names, at);
+            let place = self.databases.place(end.ip, scope);
+            (end.geo, end.network) = (place.geo.map(Arc::new), place.network.map(Arc::new));
         }
     }
 
@@ -33,6 +41,8 @@ impl Enrichment {
         if let (Some(ip), Some(scope)) = (end.ip, end.scope) {
             let names = end.name.iter().map(String::as_str);
             end.threat = self.threat(ip, end.port, scope, names, at);
+            let place = self.databases.place(ip, scope);
+            (end.geo, end.network) = (place.geo.map(Arc::new), place.network.map(Arc::new));
         }
     }
 
@@ -55,8 +65,39 @@ impl Enrichment {
             (Some(Far::Source), Some(end)) => (end.ip, None, end.name.as_deref()),
             _ => return,
         };
+        for user in &mut row.users {
+            let name = user.name.as_deref();
+            user.profile = name.and_then(|name| self.profiles.of(name)).cloned();
+            let profile = user.profile.as_ref();
+            row.unexpected |= is_unexpected(profile, ip);
+        }
         if let (Some(ip), Some(scope)) = (ip, row.scope) {
             row.threat = self.threat(ip, port, scope, name.into_iter(), at);
+            let place = self.databases.place(ip, scope);
+            (row.geo, row.network) = (place.geo.map(Arc::new), place.network.map(Arc::new));
+        }
+    }
+
+    /// Says of a connection whose account it is of: the one that logged in, or else the one that runs the process.
+    pub fn account(&self, connection: &mut Connection) {
+        let user = connection.owner.as_ref().map(|owner| &owner.user);
+        let names = user.into_iter().flat_map(|user| [&user.login, &user.name]);
+        let profile = names.flatten().find_map(|name| self.profiles.of(name));
+        let ip = connection.remote.as_ref().map(|remote| remote.ip);
+        connection.unexpected = is_unexpected(profile, ip);
+        connection.profile = profile.cloned();
+    }
+
+    /// Says of a flow whose accounts its ends are.
+    pub fn accounts(&self, flow: &mut Flow) {
+        let (source, destination) = (flow.source.ip, flow.destination.ip);
+        for (end, other) in [
+            (&mut flow.source, destination),
+            (&mut flow.destination, source),
+        ] {
+            let name = end.user.as_deref();
+            end.profile = name.and_then(|name| self.profiles.of(name)).cloned();
+            end.unexpected = is_unexpected(end.profile.as_ref(), other);
         }
     }
 
@@ -66,6 +107,7 @@ impl Enrichment {
         if let Some(remote) = &mut connection.remote {
             self.end(remote, at);
         }
+        self.account(connection);
     }
 
     /// The indicators that an end meets, those of its address first.
@@ -89,10 +131,16 @@ impl Enrichment {
     }
 }
 
+/// Whether an account is not expected to speak with an address.
+fn is_unexpected(profile: Option<&Arc<Profile>>, ip: Option<IpAddr>) -> bool {
+    let expects = profile
+        .zip(ip)
+        .and_then(|(profile, ip)| profile.expects(ip));
+    expects == Some(false)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
         scope::Scope,
@@ -103,6 +151,7 @@ mod tests {
         let feed = threat::read("list.txt", list.as_bytes()).unwrap();
         Enrichment {
             indicators: Indicators::new(&[Arc::new(feed)], &[], Options::default()),
+            ..Enrichment::default()
         }
     }
 

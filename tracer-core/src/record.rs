@@ -21,9 +21,11 @@ use crate::{
     discovery::{Finding, Passed},
     fact,
     fields::community_id,
+    geo::{As, Geo},
     history::Uncovered,
     names::NameSource,
     outcome::Outcome,
+    people::Profile,
     protocol::Protocol,
     scope::Scope,
     threat::Hit,
@@ -292,6 +294,12 @@ pub struct Connection {
     /// The process that opened the socket, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<Arc<Process>>,
+    /// Whose account it is that logged in, or else that runs the process, by a table that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Arc<Profile>>,
+    /// That account is not expected to speak with the other end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unexpected: bool,
 }
 
 impl Connection {
@@ -433,6 +441,12 @@ pub struct Endpoint {
     /// What kind of address it is, of a remote one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// Where it is, by databases that were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Arc<Geo>>,
+    /// The autonomous system that it belongs to.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub network: Option<Arc<As>>,
     /// The indicators that it meets, of feeds that were asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threat: Vec<Hit>,
@@ -455,6 +469,8 @@ impl Endpoint {
             name_source: None,
             names: Vec::new(),
             scope: None,
+            geo: None,
+            network: None,
             threat: Vec::new(),
         }
     }

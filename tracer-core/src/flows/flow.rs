@@ -8,7 +8,14 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::{attribute::Attributed, ip::IpProtocol};
-use crate::{clock::nanoseconds, logs, scope::Scope, threat::Hit};
+use crate::{
+    clock::nanoseconds,
+    geo::{As, Geo},
+    logs,
+    people::Profile,
+    scope::Scope,
+    threat::Hit,
+};
 
 /// What another device tells of packets between two ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -135,6 +142,18 @@ pub struct End {
     /// What kind of address it is: told when the flow is asked about, by the rules of who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// Where it is, by databases that were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Arc<Geo>>,
+    /// The autonomous system that it belongs to.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub network: Option<Arc<As>>,
+    /// Whose account `user` is, by a table that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Arc<Profile>>,
+    /// That account is not expected to speak with the other end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unexpected: bool,
     /// The indicators that it meets, of feeds that were asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub threat: Vec<Hit>,

@@ -25,6 +25,9 @@ impl Rules {
                 enrichment.flow_end(end, flow.time);
             }
         }
+        if let Some(enrichment) = &self.enrichment {
+            enrichment.accounts(flow);
+        }
         flow.service = self.service(flow);
     }
 

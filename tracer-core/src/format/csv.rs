@@ -280,6 +280,18 @@ const COLUMNS: &[Column] = &[
         shown(row.process()?.not_hashed.as_deref())
     }),
     ("user_from", |row| word(row.owner?.user.name_from)),
+    ("remote_country", |row| {
+        let geo = row.connection?.remote.as_ref()?.geo.as_ref()?;
+        shown(geo.country.as_ref())
+    }),
+    ("remote_as", |row| {
+        let remote = row.connection?.remote.as_ref()?;
+        shown(remote.network.as_ref())
+    }),
+    ("department", |row| {
+        row.connection?.profile.as_ref()?.department.clone()
+    }),
+    ("unexpected", |row| truth(row.connection?.unexpected)),
     ("remote_threat", |row| {
         let hits = &row.connection?.remote.as_ref()?.threat;
         let hits: Vec<String> = hits.iter().map(Hit::text).collect();

@@ -15,6 +15,7 @@ use super::{
     json::line,
     machine::Machine,
     object::Object,
+    place,
 };
 use crate::{
     clock::Clock,
@@ -339,6 +340,8 @@ fn end(endpoint: Option<&Endpoint>, connection: &Connection, is_remote: bool) ->
         .known("bytes", bytes)
         .known("packets", packets)
         .part("nat", translated.map(nat).unwrap_or_default())
+        .part("geo", place::geo(endpoint.geo.as_deref()))
+        .part("as", place::network(endpoint.network.as_deref()))
 }
 
 fn nat(translated: Destination) -> Object {

@@ -115,6 +115,8 @@ pub fn left_over(connection: &Connection) -> Object {
         .own("requested", &connection.requested)
         .own("translated", &connection.translated)
         .own("scope", &remote.map(|remote| remote.scope))
+        .own("profile", &connection.profile)
+        .own("unexpected", &connection.unexpected)
         .own("threat", &remote.map_or(&[][..], |remote| &remote.threat))
         .own("name_source", &remote.map(|remote| remote.name_source))
         .own("names", &remote.map_or(&[][..], |remote| &remote.names))

@@ -20,7 +20,9 @@ use super::{
 use crate::{
     container::Pod,
     executable::Flags,
+    geo::{As, Geo},
     outcome::Outcome,
+    people::Profile,
     protocol::Protocol,
     record::{Bytes, Direction, NameFrom, is_false},
     scope::Scope,
@@ -54,6 +56,15 @@ pub struct Row {
     /// What kind of address the other host has, as the socket that counts sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// Where the other host is, by databases that were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Arc<Geo>>,
+    /// The autonomous system that it belongs to.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub network: Option<Arc<As>>,
+    /// An account that uses it is not expected to speak with the other host.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unexpected: bool,
     /// The indicators that the other host meets, of feeds that were asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub threat: Vec<Hit>,
@@ -219,6 +230,9 @@ pub struct User {
     /// Whose accounts say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_from: Option<NameFrom>,
+    /// Whose account that is, by a table that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Arc<Profile>>,
 }
 
 impl User {
@@ -498,6 +512,9 @@ fn row(key: Key, counted: Counted, netns: Option<u32>) -> Row {
         unit: unit_of(people),
         units: units_of(people),
         scope: newest.scope,
+        geo: None,
+        network: None,
+        unexpected: false,
         threat: Vec::new(),
         far: newest.far,
         state: newest.state,
@@ -571,6 +588,7 @@ fn users_of(people: &BTreeSet<Arc<Who>>) -> Vec<User> {
             uid: who.uid,
             name: who.user.clone(),
             name_from: who.user_from,
+            profile: None,
         })
     };
     let users: BTreeSet<User> = people.iter().filter_map(user).collect();

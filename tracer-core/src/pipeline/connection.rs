@@ -234,7 +234,7 @@ impl Pipeline {
         let since_opened = frame.header.time_ns.saturating_sub(connection.opened_ns) / 1000;
         let local = local_of(connection);
         let remote = self.remote_of(connection, frame.header.time_ns);
-        Connection {
+        let mut record = Connection {
             head: self.head(frame.header.time_ns, event),
             id: id_of(connection),
             protocol,
@@ -277,7 +277,13 @@ impl Pipeline {
             ancestry: self.ancestry(event, connection),
             opened_by: open.opened_by(),
             owner,
+            profile: None,
+            unexpected: false,
+        };
+        if let Some(enrichment) = &self.enrichment {
+            enrichment.account(&mut record);
         }
+        record
     }
 
     /// Who used it last, and how whoever opened it is known.

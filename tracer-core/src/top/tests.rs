@@ -136,6 +136,8 @@ fn connection(seconds: u64, who: Owner, local: &str, remote: &str) -> Connection
         holders: Vec::new(),
         ancestry: Vec::new(),
         opened_by: None,
+        profile: None,
+        unexpected: false,
     }
 }
 

@@ -26,6 +26,17 @@ pub struct EnrichArgs {
         hide_short_help = true
     )]
     pub allow: Vec<PathBuf>,
+    /// Databases of addresses, in MMDB: country, city, autonomous system of other hosts
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub geo: Vec<PathBuf>,
+    /// A table of accounts, in CSV: account, name, department, networks (that it is expected to speak with)
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub accounts: Option<PathBuf>,
     /// Only what meets an indicator of a feed
     #[arg(long, hide_short_help = true)]
     pub threat: bool,

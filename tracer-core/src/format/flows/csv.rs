@@ -90,6 +90,20 @@ const COLUMNS: &[Column] = &[
         Some(owner(flow)?.container.as_ref()?.id.clone())
     }),
     ("pod", |flow| owner(flow)?.pod.as_ref()?.name.clone()),
+    ("source_country", |flow| country(&flow.source)),
+    ("source_as", |flow| shown(flow.source.network.as_ref())),
+    ("source_department", |flow| department(&flow.source)),
+    ("destination_country", |flow| country(&flow.destination)),
+    ("destination_as", |flow| {
+        shown(flow.destination.network.as_ref())
+    }),
+    ("destination_department", |flow| {
+        department(&flow.destination)
+    }),
+    ("unexpected", |flow| {
+        let is_so = flow.source.unexpected || flow.destination.unexpected;
+        is_so.then(|| "true".to_owned())
+    }),
     ("source_threat", |flow| threat(&flow.source)),
     ("destination_threat", |flow| threat(&flow.destination)),
 ];
@@ -115,6 +129,14 @@ fn found(flow: &Flow) -> Option<&Attributed> {
 
 fn owner(flow: &Flow) -> Option<&Owner> {
     found(flow)?.owner.as_deref()
+}
+
+fn country(end: &End) -> Option<String> {
+    shown(end.geo.as_ref()?.country.as_ref())
+}
+
+fn department(end: &End) -> Option<String> {
+    end.profile.as_ref()?.department.clone()
 }
 
 fn threat(end: &End) -> Option<String> {

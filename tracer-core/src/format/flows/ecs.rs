@@ -11,6 +11,7 @@ use crate::{
         ecs::{VERSION, named, with_owner},
         json::line,
         object::Object,
+        place,
     },
 };
 
@@ -121,6 +122,8 @@ fn end(end: &End, bytes: Option<u64>, packets: Option<u64>) -> Object {
         .known("packets", packets)
         .part("nat", nat)
         .part("user", user)
+        .part("geo", place::geo(end.geo.as_deref()))
+        .part("as", place::network(end.network.as_deref()))
 }
 
 fn side(side: Option<&Side>) -> Object {
@@ -154,6 +157,8 @@ pub(super) fn left_over(flow: &Flow) -> Object {
         Object::default()
             .own("scope", &end.scope)
             .own("threat", &end.threat)
+            .own("profile", &end.profile)
+            .own("unexpected", &end.unexpected)
     };
     Object::default()
         .with("format", flow.format.word())

@@ -33,6 +33,7 @@ pub enum Column {
     User,
     Home,
     Scope,
+    Where,
     Threat,
     First,
     Last,
@@ -46,11 +47,11 @@ pub enum Column {
 use Column::{
     Arrow, Connections, Destination, Exe, Failed, First, Home, Host, Last, Login, Moved as Bytes,
     Name, Netns, Pod, Process as Processes, Protocol, Scope, Server, Service, Source, State,
-    Threat, Total, User,
+    Threat, Total, User, Where,
 };
 
 /// All of them, in the order in which they are shown.
-pub const SHOWN: [Column; 24] = [
+pub const SHOWN: [Column; 25] = [
     Source,
     Arrow,
     Destination,
@@ -67,6 +68,7 @@ pub const SHOWN: [Column; 24] = [
     User,
     Home,
     Scope,
+    Where,
     Threat,
     First,
     Last,
@@ -79,7 +81,7 @@ pub const SHOWN: [Column; 24] = [
 
 /// What a table shows besides the ends, what matters most first, as far as there is room. What is not
 /// here is shown by a wide one only.
-pub const WANTED: [Column; 15] = [
+pub const WANTED: [Column; 16] = [
     Threat,
     Processes,
     Protocol,
@@ -93,6 +95,7 @@ pub const WANTED: [Column; 15] = [
     User,
     Last,
     Name,
+    Where,
     Home,
     Service,
 ];
@@ -117,6 +120,7 @@ impl Column {
             User => "USER",
             Home => "UNIT/CONTAINER",
             Scope => "SCOPE",
+            Where => "WHERE",
             Threat => "THREAT",
             First => "FIRST SEEN",
             Last => "LAST SEEN",
@@ -132,7 +136,7 @@ impl Column {
     pub fn most(self) -> usize {
         match self {
             Processes | Server => 24,
-            Name | Home | Failed | Threat => 32,
+            Name | Home | Failed | Threat | Where => 32,
             Service | User | Login => 12,
             Host => 20,
             _ => usize::MAX,
@@ -158,6 +162,7 @@ impl Column {
             User => users(row),
             Home => home(row),
             Scope => row.scope.map_or("", |scope| scope.word()).to_owned(),
+            Where => place(row),
             Threat => threats(row),
             First => clock.local_second(&row.first_seen),
             Last => clock.local_second(&row.last_seen),
@@ -168,6 +173,15 @@ impl Column {
             Host => printable(&row.host),
         }
     }
+}
+
+/// Country and autonomous system of the other host.
+fn place(row: &Row) -> String {
+    let country = row.geo.as_ref().and_then(|geo| geo.country.as_ref());
+    let country = country.map(ToString::to_string);
+    let network = row.network.as_ref().map(ToString::to_string);
+    let words: Vec<String> = country.into_iter().chain(network).collect();
+    printable(&words.join(" "))
 }
 
 fn threats(row: &Row) -> String {

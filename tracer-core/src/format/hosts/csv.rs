@@ -67,6 +67,15 @@ const COLUMNS: &[Column] = &[
         let either_way = row.bytes?.either_way;
         (either_way > 0).then(|| either_way.to_string())
     }),
+    ("country", |row| shown(row.geo.as_ref()?.country.as_ref())),
+    ("as", |row| shown(row.network.as_ref())),
+    ("departments", |row| {
+        let profiles = row.users.iter().filter_map(|user| user.profile.as_ref());
+        Some(joined(profiles.filter_map(|one| one.department.clone())))
+    }),
+    ("unexpected", |row| {
+        row.unexpected.then(|| "true".to_owned())
+    }),
     ("threat", |row| {
         Some(joined(row.threat.iter().map(Hit::text)))
     }),

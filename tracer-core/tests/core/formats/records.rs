@@ -83,6 +83,8 @@ pub fn connection(event: Event) -> Connection {
         holders: Vec::new(),
         ancestry: vec![ancestor(400, "sh"), ancestor(300, "bash")],
         opened_by: None,
+        profile: None,
+        unexpected: false,
     }
 }
 

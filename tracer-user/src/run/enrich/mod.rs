@@ -1,6 +1,7 @@
 //! Files of the user that say something of other hosts: read when a run begins, and again when they change.
 
 mod feed;
+mod table;
 mod watched;
 
 use std::{
@@ -13,6 +14,8 @@ use std::{
 
 use tracer_core::{
     enrich::Enrichment,
+    geo::{Database, Databases},
+    people::Profiles,
     select::{Selection, Term, Test},
     threat::{Feed, Indicators, Options},
 };
@@ -47,7 +50,7 @@ impl Enriching {
                 return Err(UsageError(why).into());
             }
         }
-        if args.feed.is_empty() {
+        if args.feed.is_empty() && args.geo.is_empty() && args.accounts.is_none() {
             return Ok(Self::default());
         }
         Ok(Self {
@@ -89,6 +92,9 @@ impl Enriching {
 struct Files {
     feeds: Vec<Watched<Feed>>,
     allowed: Vec<Watched<Feed>>,
+    databases: Vec<Watched<Database>>,
+    /// One, or none.
+    accounts: Vec<Watched<Profiles>>,
     now: Arc<Enrichment>,
     next: Instant,
 }
@@ -98,6 +104,8 @@ impl Files {
         let mut files = Self {
             feeds: all(&args.feed, feed::bad)?,
             allowed: all(&args.allow, feed::allowed)?,
+            databases: all(&args.geo, table::database)?,
+            accounts: all(args.accounts.as_slice(), table::accounts)?,
             now: Arc::default(),
             next: Instant::now() + INTERVAL,
         };
@@ -106,12 +114,12 @@ impl Files {
     }
 
     fn make(&mut self) {
-        let feeds = |all: &[Watched<Feed>]| -> Vec<Arc<Feed>> {
-            all.iter().map(|one| one.content.clone()).collect()
-        };
-        let (bad, allowed) = (feeds(&self.feeds), feeds(&self.allowed));
+        let (bad, allowed) = (contents(&self.feeds), contents(&self.allowed));
+        let profiles = contents(&self.accounts).into_iter().next();
         self.now = Arc::new(Enrichment {
             indicators: Indicators::new(&bad, &allowed, Options::default()),
+            databases: Databases(contents(&self.databases)),
+            profiles: profiles.unwrap_or_default(),
         });
     }
 
@@ -121,15 +129,29 @@ impl Files {
             return None;
         }
         self.next = now + INTERVAL;
-        let feeds = self.feeds.iter_mut().chain(&mut self.allowed);
         // All are looked at.
-        let changed = feeds.filter_map(Watched::look).count();
-        if changed == 0 {
+        let changed = [
+            looked(&mut self.feeds),
+            looked(&mut self.allowed),
+            looked(&mut self.databases),
+            looked(&mut self.accounts),
+        ];
+        if changed == [0; 4] {
             return None;
         }
         self.make();
         Some(self.now.clone())
     }
+}
+
+/// What they say.
+fn contents<T>(all: &[Watched<T>]) -> Vec<Arc<T>> {
+    all.iter().map(|one| one.content.clone()).collect()
+}
+
+/// How many of them say something new.
+fn looked<T>(all: &mut [Watched<T>]) -> usize {
+    all.iter_mut().filter_map(Watched::look).count()
 }
 
 fn all<T>(paths: &[PathBuf], read: watched::Read<T>) -> anyhow::Result<Vec<Watched<T>>> {

@@ -355,6 +355,8 @@ impl History {
             holders: extra.holders,
             ancestry: Vec::new(),
             opened_by: extra.opened_by,
+            profile: None,
+            unexpected: false,
         };
         Ok(record.with_community_id())
     }

@@ -176,6 +176,8 @@ impl Made {
             holders: Vec::new(),
             ancestry: Vec::new(),
             opened_by: None,
+            profile: None,
+            unexpected: false,
         };
         Self { connection }
     }

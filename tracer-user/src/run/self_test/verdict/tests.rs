@@ -174,6 +174,8 @@ fn connection(kind: Kind, direction: Direction, event: Event) -> Connection {
         holders: Vec::new(),
         ancestry: Vec::new(),
         opened_by: (user != PEER).then(|| Arc::new(process(PEER))),
+        profile: None,
+        unexpected: false,
     }
 }
 
