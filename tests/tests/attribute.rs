@@ -314,6 +314,16 @@ fn second(flow: &Record) -> i64 {
     time.as_second()
 }
 
+/// Whether nothing was lost of a recording.
+fn is_complete(recording: &str) -> bool {
+    let mut replay = Command::new(conntracer());
+    let output = replay.args(["replay", recording, "-o", "json"]).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    let stop = Record(serde_json::from_str(text.lines().next_back().unwrap()).unwrap());
+    assert_eq!(stop.event(), "stop");
+    stop.at("kernel.lost").as_object().unwrap().is_empty()
+}
+
 /// One of the time of a flow that was recorded, and one from before.
 fn tells_what_nobody_made(scratch: &Scratch, recording: &str, of: &Record) {
     let log = [line(1, second(of)), line(1, second(of) - 3600)].concat();
@@ -322,5 +332,12 @@ fn tells_what_nobody_made(scratch: &Scratch, recording: &str, of: &Record) {
     let (flows, output) = attribute(&[&words[..], &["--tolerance", "1ms"]].concat());
     let words: Vec<&str> = flows.iter().map(|flow| flow.text("match")).collect();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(words, ["absent", "uncovered"], "{said}");
+    // On a machine that has much else to do something may have been lost: then nobody can say that it was not there.
+    let forged = if is_complete(recording) {
+        "absent"
+    } else {
+        assert!(flows[0].text("match_reason").contains("lost"), "{said}");
+        "uncovered"
+    };
+    assert_eq!(words, [forged, "uncovered"], "{said}");
 }

@@ -105,6 +105,11 @@ fn run_commands_of(page: &Path) -> usize {
     // But for the line that cannot be read.
     let whole: Vec<&str> = whole.lines().take(3).collect();
     std::fs::write(scratch.file("fw.log"), whole.join("\n")).unwrap();
+    std::fs::write(scratch.file("feed.txt"), "203.0.113.9:443\n").unwrap();
+    let accounts = "account,name,department,networks\ncorp\\alice,Alice,Finance,10.0.0.0/8\n";
+    std::fs::write(scratch.file("accounts.csv"), accounts).unwrap();
+    let ranges = root().join("tests/fixtures/mmdb/GeoLite2-City-Test.mmdb");
+    std::fs::copy(ranges, scratch.file("ranges.mmdb")).unwrap();
     let log = root().join("docs/exercise/audit.log");
     std::fs::copy(log, scratch.file("audit.log")).unwrap();
     let netns = Netns::new();
@@ -131,7 +136,7 @@ fn commands_of_conntracer() {
 
 #[test]
 fn commands_of_the_playbooks() {
-    for page in ["hosts-by-port", "external-hosts", "discovery"] {
+    for page in ["hosts-by-port", "external-hosts", "discovery", "flow-logs"] {
         let page = root().join(format!("docs/playbooks/{page}.md"));
         let count = run_commands_of(&page);
         assert!(count > 8, "{} has changed its form", page.display());
@@ -166,6 +171,7 @@ fn commands_of_xtask() {
                 "--watch",
                 "1",
             ],
+            ["fuzz"] => &["fuzz", "--seconds", "1", "people"],
             ["stress"] => &["stress", "--debug", "--seconds", "1", "--sockets", "1000"],
             ["setup" | "build"] => &words,
             // The tests of other kernels and `exercise` are in vm.rs, and what `coverage` gathers is compared there; this
@@ -185,7 +191,8 @@ fn commands_of_xtask() {
         );
     }
     for verb in [
-        "run", "test", "build", "setup", "check", "vm", "bench", "stress", "coverage", "exercise",
+        "run", "test", "build", "setup", "check", "vm", "bench", "stress", "fuzz", "coverage",
+        "exercise",
     ] {
         assert!(verbs.iter().any(|known| known == verb), "{verb}");
     }

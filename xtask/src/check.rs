@@ -10,6 +10,7 @@ use crate::{
 /// Checks everything that can be checked without running it.
 pub fn run() -> anyhow::Result<()> {
     call(cargo().args(["fmt", "--all", "--check"]))?;
+    call(cargo().args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     call(cargo().args([
         "clippy",
         "--workspace",

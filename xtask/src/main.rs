@@ -1,4 +1,4 @@
-//! `cargo xtask`: setup, build, run, test, vm, bench, stress, coverage, exercise. People and CI use nothing else.
+//! `cargo xtask`: setup, build, run, test, vm, bench, stress, fuzz, coverage, exercise. People and CI use nothing else.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a tool for the terminal")]
 
@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod coverage;
 mod exercise;
+mod fuzz;
 mod kubernetes;
 mod packages;
 mod setup;
@@ -57,6 +58,8 @@ enum Task {
     Bench(bench::Args),
     /// Open and close as fast as the machine can while many sockets are open; nothing must be mixed
     Stress(stress::Args),
+    /// Feed every reader of foreign formats with anything
+    Fuzz(fuzz::Args),
     /// Write the table of docs/coverage.md anew, from what the tests see in the virtual machines
     Coverage(coverage::Args),
     /// Record the intrusion of docs/exercise.md anew, in a virtual machine
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Test { no_vm, args } => test::run(!no_vm, &args),
         Task::Vm(args) => vm::run(&args),
         Task::Bench(args) => setup::run().and_then(|()| bench::run(&args)),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Coverage(args) => coverage::run(&args),
         Task::Exercise(args) => exercise::run(&args),
         Task::Stress(args) => setup::run().and_then(|()| stress::run(&args)),

@@ -20,7 +20,7 @@ use tracer_core::{
 };
 
 use super::{
-    NetworkArgs, Shown,
+    EnrichArgs, NetworkArgs, Shown,
     groups::heading,
     stream::StreamTable,
     values::{Duration, Size},
@@ -49,6 +49,7 @@ pub struct Config {
     names: BTreeMap<IpAddr, OneOrMore>,
     redaction: RedactionTable,
     discovery: Elements,
+    enrichment: EnrichmentTable,
     /// What an agent keeps.
     pub(super) history: HistoryTable,
     /// What it streams.
@@ -66,6 +67,16 @@ pub(super) struct HistoryTable {
     pub keep_days: Option<Duration>,
     pub max_size: Option<Size>,
     pub args: Option<Shown>,
+}
+
+/// Files that say something of other hosts.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct EnrichmentTable {
+    feeds: Vec<PathBuf>,
+    allow: Vec<PathBuf>,
+    geo: Vec<PathBuf>,
+    accounts: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -125,6 +136,21 @@ impl Config {
         Networks {
             internal: either(&flags.internal_cidr, &self.networks.internal),
             external: either(&flags.external_cidr, &self.networks.external),
+        }
+    }
+
+    /// The files that it names which say something of other hosts; where a flag names some, those in their place.
+    #[must_use]
+    pub fn enrich(&self, flags: &EnrichArgs) -> EnrichArgs {
+        let table = &self.enrichment;
+        let either =
+            |flag: &[PathBuf], file: &[PathBuf]| if flag.is_empty() { file } else { flag }.to_vec();
+        EnrichArgs {
+            feed: either(&flags.feed, &table.feeds),
+            allow: either(&flags.allow, &table.allow),
+            geo: either(&flags.geo, &table.geo),
+            accounts: flags.accounts.clone().or_else(|| table.accounts.clone()),
+            threat: flags.threat,
         }
     }
 

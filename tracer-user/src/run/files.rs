@@ -60,14 +60,23 @@ impl Files<'_> {
     /// # Errors
     /// If one cannot be read.
     pub fn read(&self, taker: &mut dyn Taker) -> anyhow::Result<Ending> {
-        if self.selection.wants_findings() && self.discovery.is_none() {
-            return Err(live::no_findings().into());
-        }
+        self.check()?;
         let mut ending = Ending::Done;
         for path in self.paths {
             ending = ending.worse(self.read_one(path, taker)?);
         }
         Ok(ending)
+    }
+
+    /// Whether what is asked for can be had of files.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check(&self) -> Result<(), UsageError> {
+        if self.selection.wants_findings() && self.discovery.is_none() {
+            return Err(live::no_findings());
+        }
+        Ok(())
     }
 
     fn read_one(&self, file: &Path, taker: &mut dyn Taker) -> anyhow::Result<Ending> {

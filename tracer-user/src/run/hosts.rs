@@ -55,7 +55,8 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
     if args.history.is_given() {
         return before(args);
     }
-    let enriching = Enriching::new(&args.enrich)?;
+    let config = args.live.config.load()?;
+    let enriching = Enriching::new(&config.enrich(&args.enrich))?;
     let mut hosts = Hosts::default();
     hosts.begin_live();
     let table = Table {
@@ -88,7 +89,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         selection: &args.show.selection,
         enriching: enriching.clone(),
         networks: &args.show.networks,
-        config: &args.live.config.load()?,
+        config: &config,
         output: Output::Taken(Box::new(table)),
         kernel: &args.live,
         record: None,
@@ -117,8 +118,9 @@ fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
         ("--watch", args.watch),
         ("--hash", args.details.hash),
     ])?;
+    let config = args.live.config.load()?;
     let question = Question {
-        path: args.history.place.path(&args.live.config.load()?),
+        path: args.history.place.path(&config),
         selection: &args.show.selection,
         // Rows are what is enriched.
         enriching: Enriching::default(),
@@ -129,7 +131,7 @@ fn before(args: &HostsArgs) -> anyhow::Result<Ending> {
     }
     let mut hosts = Hosts::default();
     let ending = history::hosts(&question, &args.history, &mut hosts)?;
-    let enriching = Enriching::new(&args.enrich)?;
+    let enriching = Enriching::new(&config.enrich(&args.enrich))?;
     Shown::new(args, enriching)?.write(&hosts, &history::here(), &[])?;
     Ok(if hosts.left_out() == 0 {
         ending

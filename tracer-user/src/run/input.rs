@@ -148,11 +148,28 @@ impl Input {
 fn look(mut reader: Bytes) -> io::Result<(Vec<u8>, Bytes)> {
     let mut begin = Vec::new();
     reader.by_ref().take(LOOKED_AT).read_to_end(&mut begin)?;
-    // A text is not waited for: somebody may be writing it.
+    // A text is not waited for: somebody may be writing it. But of JSON the first line says what it is.
     if begin.contains(&0) {
         let more = LOOKED_AT_PACKETS - LOOKED_AT;
         reader.by_ref().take(more).read_to_end(&mut begin)?;
+    } else if begin.starts_with(b"{") {
+        first_line(&mut reader, &mut begin)?;
     }
     let all = Cursor::new(begin.clone()).chain(reader);
     Ok((begin, Box::new(all)))
+}
+
+/// Reads on to the end of the first line, or as far as anything is looked at.
+fn first_line(reader: &mut impl Read, begin: &mut Vec<u8>) -> io::Result<()> {
+    let most = usize::try_from(LOOKED_AT_PACKETS).unwrap_or(usize::MAX);
+    let mut piece = [0; 4096];
+    while begin.len() < most && !begin.contains(&b'\n') {
+        match reader.read(&mut piece) {
+            Ok(0) => break,
+            Ok(len) => begin.extend_from_slice(piece.get(..len).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -19,12 +19,13 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<Ending> {
     if args.at.is_some() || args.place.history.is_some() {
         return before(args);
     }
+    let config = args.live.config.load()?;
     live::run(Live {
         facts: &[Fact::Existing],
         selection: &args.show.selection,
-        enriching: Enriching::new(&args.enrich)?,
+        enriching: Enriching::new(&config.enrich(&args.enrich))?,
         networks: &args.show.networks,
-        config: &args.live.config.load()?,
+        config: &config,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
         kernel: &args.live,
         record: Recording::of(&args.recording, &args.show.output),
@@ -52,7 +53,7 @@ fn before(args: &SnapshotArgs) -> anyhow::Result<Ending> {
     let question = Question {
         path: args.place.path(&config),
         selection: &args.show.selection,
-        enriching: Enriching::new(&args.enrich)?,
+        enriching: Enriching::new(&config.enrich(&args.enrich))?,
         networks: &args.show.networks,
     };
     history::snapshot(&question, args.at, || {

@@ -24,7 +24,7 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<Ending> {
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.show.selection,
-        enriching: Enriching::new(&args.enrich)?,
+        enriching: Enriching::new(&config.enrich(&args.enrich))?,
         networks: &args.show.networks,
         config: &config,
         output: Output::Shown(&args.show.output, &args.table, &args.format),
@@ -54,7 +54,7 @@ fn before(args: &TraceArgs, config: &Config, findings: bool) -> anyhow::Result<E
     let question = Question {
         path: args.history.place.path(config),
         selection: &args.show.selection,
-        enriching: Enriching::new(&args.enrich)?,
+        enriching: Enriching::new(&config.enrich(&args.enrich))?,
         networks: &args.show.networks,
     };
     let wanted = Wanted {

@@ -4,7 +4,7 @@ use tracer_core::{
     clock::{Anchor, Clock},
     flows::Flow,
     hosts::{Flows, Hosts},
-    record::Record,
+    record::{Event, NOT_OF_CONNECTIONS, Record},
     recording,
 };
 use tracing::info;
@@ -26,9 +26,6 @@ use crate::{
     },
 };
 
-/// What the beginning of a line of `-o json` has in it, of records.
-const RECORD: &[u8] = b"\"event\":\"";
-
 /// Shows who communicated, by what is in the files.
 pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
     let enriching = Enriching::new(&args.enrich)?;
@@ -39,6 +36,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         networks: &args.show.networks,
         discovery: None,
     };
+    files.check()?;
     let mut ending = Ending::Done;
     let mut flows: Option<Reading<Summing>> = None;
     let voice = &args.show.output.tone.voice;
@@ -79,8 +77,23 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
 
 /// Whether a file that begins like this was written by conntracer: a recording, or records as JSON.
 fn is_recorded(begin: &[u8]) -> bool {
-    let mut parts = begin.windows(RECORD.len());
-    recording::recognises(begin) || (begin.starts_with(b"{") && parts.any(|part| part == RECORD))
+    let mut lines = begin.split(|byte| *byte == b'\n');
+    let first = lines.find(|line| !line.is_empty());
+    let first = String::from_utf8_lossy(first.unwrap_or_default());
+    recording::recognises(begin) || (first.starts_with('{') && is_record(&first))
+}
+
+/// Whether a line of JSON, which may be broken, says which event of a record it is.
+fn is_record(line: &str) -> bool {
+    let value = line
+        .split_once("\"event\"")
+        .map(|(_, rest)| rest.trim_start());
+    let value = value.and_then(|rest| rest.strip_prefix(':'));
+    let word = value.and_then(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    word.is_some_and(|word| {
+        let mut selectable = Event::SELECTABLE.iter().map(|event| event.word());
+        selectable.any(|known| known == word) || NOT_OF_CONNECTIONS.contains(&word)
+    })
 }
 
 /// Sums up flows.
@@ -134,4 +147,30 @@ fn utc() -> Clock {
         offset_s: 0,
         zone: "UTC".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_is_told_from_other_logs() {
+        for begin in [
+            "conntracer recording 2\n{",
+            "{\"time\":\"2026-11-20T09:00:00Z\",\"event\":\"start\"",
+            "\n{\"a\": 1, \"event\" : \"close\", ",
+            "{\"event\":\"loss\"\n",
+        ] {
+            assert!(is_recorded(begin.as_bytes()), "{begin}");
+        }
+        for begin in [
+            "",
+            "{",
+            "{\"event\":\"flow\"}",
+            "{\"timestamp\":1,\"event_type\":\"flow\"}",
+            "Nov 20 \"event\":\"start\"",
+        ] {
+            assert!(!is_recorded(begin.as_bytes()), "{begin}");
+        }
+    }
 }
