@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
 mod discovery;
+mod flows;
 mod history;
 
 use std::{
@@ -44,6 +45,12 @@ struct Args {
     /// Only how fast a history of so many made-up connections answers, and is written
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "10000000")]
     history: Option<u64>,
+    /// Only how fast flow logs of so many flows are read, a format after the other
+    #[arg(long, value_name = "FLOWS", num_args = 0..=1, default_missing_value = "1000000")]
+    flows: Option<u64>,
+    /// Runs a program, and says how long it took and how much memory
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    once: Vec<String>,
 }
 
 /// What is measured.
@@ -67,6 +74,12 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(connections) = args.history {
         return history::report(connections, args.rounds);
+    }
+    if !args.once.is_empty() {
+        return flows::once(&args.once);
+    }
+    if let Some(count) = args.flows {
+        return flows::report(count, args.rounds);
     }
     let netns = Netns::new();
     if args.discovery {
