@@ -11,6 +11,8 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::channel,
+    thread::JoinHandle,
+    time::SystemTime,
 };
 
 use nix::sys::signal::Signal;
@@ -26,7 +28,7 @@ const EACH: usize = 200;
 const SERVER: &str = "\
 import socket
 s = socket.socket()
-s.bind(('203.0.113.2', 443))
+s.bind(('', 443))
 s.listen(1024)
 print('listening', flush=True)
 while True:
@@ -39,13 +41,18 @@ while True:
 const CLIENT: &str = "\
 import os, socket, sys
 for _ in range(int(sys.argv[1])):
-    c = socket.create_connection(('203.0.113.2', 443))
+    c = socket.create_connection((sys.argv[2], 443))
     print(c.getsockname()[1], os.getpid())
     c.send(b'x' * 50)
     while c.recv(500):
         pass
     c.close()
 ";
+
+/// An address of the server.
+const OWN: &str = "203.0.113.2";
+/// Networks of which it has no address, and answers for all: to who looks from outside, external ones.
+const BEHIND: &str = "203.0.113.64/26";
 
 /// Starts a program in a namespace.
 fn start(netns: &Netns, words: &[&str]) -> Child {
@@ -147,11 +154,20 @@ impl Networks {
         all
     }
 
-    /// Has every client connect; from which port which process did.
-    fn talk(&self) -> HashMap<u64, u64> {
-        let each = EACH.to_string();
-        let clients: Vec<Child> = (0..CLIENTS)
-            .map(|_| start(&self.host, &["python3", "-c", CLIENT, &each]))
+    /// Starts what answers, and waits until it does.
+    fn serve(&self) -> Server {
+        let mut server = Server(start(&self.server, &["python3", "-c", SERVER]));
+        let mut ready = [0; 10];
+        let stdout = server.0.stdout.take();
+        stdout.unwrap().read_exact(&mut ready).unwrap();
+        server
+    }
+
+    /// Has so many clients connect to an address, each so often; from which port which process did.
+    fn talk(&self, clients: usize, each: usize, to: &str) -> HashMap<u64, u64> {
+        let each = each.to_string();
+        let clients: Vec<Child> = (0..clients)
+            .map(|_| start(&self.host, &["python3", "-c", CLIENT, &each, to]))
             .collect();
         let mut made = HashMap::new();
         for client in clients {
@@ -163,6 +179,37 @@ impl Networks {
             }
         }
         made
+    }
+}
+
+/// What records a namespace, until it is ended.
+struct Recording {
+    tracer: Child,
+    all: JoinHandle<u64>,
+}
+
+impl Recording {
+    fn start(netns: &Netns, path: &str, flags: &[&str]) -> Self {
+        let inode = netns.inode().to_string();
+        let mut tracer = Command::new(conntracer())
+            .args(["--netns", &inode, "--record", path, "-o", "json"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(tracer.stdout.take().unwrap());
+        // The first record: from here on nothing is missed.
+        told.read_line(&mut String::new()).unwrap();
+        let all =
+            std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()).unwrap());
+        Self { tracer, all }
+    }
+
+    fn end(mut self) {
+        signals::send(self.tracer.id(), Signal::SIGINT);
+        assert!(self.tracer.wait().unwrap().code().is_some());
+        self.all.join().unwrap();
     }
 }
 
@@ -238,34 +285,14 @@ fn attribute(words: &[&str]) -> (Vec<Record>, Output) {
 fn each_flow_of_a_router_has_the_process_that_made_it() {
     let scratch = Scratch::new();
     let networks = Networks::new();
-    let mut server = Server(start(&networks.server, &["python3", "-c", SERVER]));
-    let mut ready = [0; 10];
-    server
-        .0
-        .stdout
-        .take()
-        .unwrap()
-        .read_exact(&mut ready)
-        .unwrap();
+    let _server = networks.serve();
     let softflowd = Exporter::start(&networks.router, &scratch);
-    let inode = networks.host.inode().to_string();
     let recording = scratch.file("case.rec");
-    let mut tracer = Command::new(conntracer())
-        .args(["--netns", &inode, "--record", &recording, "-o", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(tracer.stdout.take().unwrap());
-    // The first record: from here on nothing is missed.
-    told.read_line(&mut String::new()).unwrap();
-    let all = std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()).unwrap());
-    let made = networks.talk();
+    let tracer = Recording::start(&networks.host, &recording, &[]);
+    let made = networks.talk(CLIENTS, EACH, OWN);
     assert_eq!(made.len(), CLIENTS * EACH);
     let exported = softflowd.end(made.len(), &socket(&networks.host, "0.0.0.0:0"));
-    signals::send(tracer.id(), Signal::SIGINT);
-    assert!(tracer.wait().unwrap().success());
-    all.join().unwrap();
+    tracer.end();
 
     let exports = scratch
         .write("exports.dat", &exported)
@@ -340,4 +367,44 @@ fn tells_what_nobody_made(scratch: &Scratch, recording: &str, of: &Record) {
         "uncovered"
     };
     assert_eq!(words, [forged, "uncovered"], "{said}");
+}
+
+#[test]
+fn what_the_log_does_not_tell_of_is_found() {
+    let scratch = Scratch::new();
+    let networks = Networks::new();
+    run(
+        &networks.server,
+        &["ip", "route", "add", "local", BEHIND, "dev", "lo"],
+    );
+    let _server = networks.serve();
+    let recording = scratch.file("case.rec");
+    let tracer = Recording::start(&networks.host, &recording, &["--external-cidr", BEHIND]);
+    let logged = networks.talk(2, 3, "203.0.113.77");
+    let unlogged = networks.talk(1, 1, "203.0.113.78");
+    tracer.end();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap().as_secs()).unwrap();
+    // The device logged before it, and long enough after it to have told.
+    let others = [(8, now - 600), (9, now + 600)];
+    let lines = logged.keys().map(|port| (*port, now)).chain(others);
+    let lines: String = lines.map(|(port, at)| line(port, at)).collect();
+    let log = scratch.write("fw.log", lines.replace(OWN, "203.0.113.77").as_bytes());
+    let words = [
+        log.to_str().unwrap(),
+        "--from",
+        &recording,
+        "--tolerance",
+        "60s",
+    ];
+    let (flows, output) = attribute(&[&words[..], &["--unlogged"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    let found: Vec<(&str, Option<u64>)> = flows
+        .iter()
+        .map(|flow| (flow.text("destination.ip"), flow.number("process.pid")))
+        .collect();
+    let pid = unlogged.values().next().copied();
+    assert_eq!(found, [("203.0.113.78", pid)], "{said}");
+    assert_eq!(flows[0].text("match"), "unlogged");
+    assert_eq!(violations_of_flow(&flows[0]), [] as [String; 0], "{flows:?}");
 }
