@@ -184,6 +184,8 @@ impl Networks {
 
 /// What records a namespace, until it is ended.
 struct Recording {
+    /// Seconds since 1970 when nothing was missed any more.
+    began: i64,
     tracer: Child,
     all: JoinHandle<u64>,
 }
@@ -203,14 +205,27 @@ impl Recording {
         told.read_line(&mut String::new()).unwrap();
         let all =
             std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()).unwrap());
-        Self { tracer, all }
+        Self {
+            began: now(),
+            tracer,
+            all,
+        }
     }
 
-    fn end(mut self) {
+    /// Ends it, once it has a whole second: which that is.
+    fn end(mut self) -> i64 {
+        wait_until("a whole second is recorded", || now() >= self.began + 2);
         signals::send(self.tracer.id(), Signal::SIGINT);
         assert!(self.tracer.wait().unwrap().code().is_some());
         self.all.join().unwrap();
+        self.began + 1
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(now.unwrap().as_secs()).unwrap()
 }
 
 /// What softflowd exports of what the router forwards, as packets one after the other.
@@ -292,7 +307,7 @@ fn each_flow_of_a_router_has_the_process_that_made_it() {
     let made = networks.talk(CLIENTS, EACH, OWN);
     assert_eq!(made.len(), CLIENTS * EACH);
     let exported = softflowd.end(made.len(), &socket(&networks.host, "0.0.0.0:0"));
-    tracer.end();
+    let second = tracer.end();
 
     let exports = scratch
         .write("exports.dat", &exported)
@@ -327,18 +342,12 @@ fn each_flow_of_a_router_has_the_process_that_made_it() {
     );
     assert!(said.contains("clocks of devices are"), "{said}");
 
-    let middle = &flows[flows.len() / 2];
-    tells_what_nobody_made(&scratch, &recording, middle);
+    tells_what_nobody_made(&scratch, &recording, second);
 }
 
 /// A line of a log of AWS, about the host.
 fn line(port: u64, at: i64) -> String {
     format!("2 123456789010 eni-1 10.9.1.2 203.0.113.2 {port} 443 6 10 840 {at} {at} ACCEPT OK\n")
-}
-
-fn second(flow: &Record) -> i64 {
-    let time: jiff::Timestamp = flow.text("time").parse().unwrap();
-    time.as_second()
 }
 
 /// Whether nothing was lost of a recording.
@@ -351,9 +360,9 @@ fn is_complete(recording: &str) -> bool {
     stop.at("kernel.lost").as_object().unwrap().is_empty()
 }
 
-/// One of the time of a flow that was recorded, and one from before.
-fn tells_what_nobody_made(scratch: &Scratch, recording: &str, of: &Record) {
-    let log = [line(1, second(of)), line(1, second(of) - 3600)].concat();
+/// One of a time that was recorded, and one from before.
+fn tells_what_nobody_made(scratch: &Scratch, recording: &str, second: i64) {
+    let log = [line(1, second), line(1, second - 3600)].concat();
     let log = scratch.write("forged.log", log.as_bytes());
     let words = [log.to_str().unwrap(), "--from", recording];
     let (flows, output) = attribute(&[&words[..], &["--tolerance", "1ms"]].concat());
@@ -383,8 +392,7 @@ fn what_the_log_does_not_tell_of_is_found() {
     let logged = networks.talk(2, 3, "203.0.113.77");
     let unlogged = networks.talk(1, 1, "203.0.113.78");
     tracer.end();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = i64::try_from(now.unwrap().as_secs()).unwrap();
+    let now = now();
     // The device logged before it, and long enough after it to have told.
     let others = [(8, now - 600), (9, now + 600)];
     let lines = logged.keys().map(|port| (*port, now)).chain(others);
@@ -406,5 +414,9 @@ fn what_the_log_does_not_tell_of_is_found() {
     let pid = unlogged.values().next().copied();
     assert_eq!(found, [("203.0.113.78", pid)], "{said}");
     assert_eq!(flows[0].text("match"), "unlogged");
-    assert_eq!(violations_of_flow(&flows[0]), [] as [String; 0], "{flows:?}");
+    assert_eq!(
+        violations_of_flow(&flows[0]),
+        [] as [String; 0],
+        "{flows:?}"
+    );
 }

@@ -57,19 +57,12 @@ impl Predicates {
     pub const CGROUP: u32 = 1 << 8;
     /// `--netns`
     pub const NETNS: u32 = 1 << 9;
-    /// `--threat`: the address may be one of an indicator. Whether it is takes more than its networks to
-    /// tell: the port, and until when the indicator holds. So this has no negated form.
-    pub const THREAT: u32 = 1 << 10;
     /// How far the bit of `--not-X` lies above the bit of `--X`.
     pub const NEGATED_SHIFT: u32 = 16;
 
     /// The flags that compare addresses and ports.
-    pub const OF_ENDS: u32 = Self::PORT
-        | Self::LOCAL_PORT
-        | Self::REMOTE_PORT
-        | Self::REMOTE
-        | Self::EXTERNAL
-        | Self::THREAT;
+    pub const OF_ENDS: u32 =
+        Self::PORT | Self::LOCAL_PORT | Self::REMOTE_PORT | Self::REMOTE | Self::EXTERNAL;
 
     /// How many flags compare ports: the three lowest bits.
     pub const PORT_FLAGS: u32 = 3;
@@ -96,7 +89,7 @@ impl Predicates {
 pub trait Sets {
     /// Whether the port is in a set; `bit` is that of [`Predicates`], negated or not.
     fn has_port(&self, bit: u32, port: u16) -> u32;
-    /// Bits of [`net_bit`] for `--remote`, its negated form and `--threat`, of the address as it is.
+    /// Bits of [`net_bit`] for `--remote` and its negated form, of the address as it is.
     fn remote_bits(&self, address: Address) -> u32;
     /// Bits of [`net_bit`] for `--external`, of the canonical address.
     fn scope_bits(&self, address: Address) -> u32;
@@ -203,12 +196,6 @@ impl<S: Sets> Evaluation<'_, S> {
                 let bits = self.sets.scope_bits(address.canonical());
                 has(bits, net_bit::EXTERNAL)
             })
-            | self.test(Predicates::THREAT, |_| {
-                // An address of IPv6 may have one of IPv4 in it, which is the host that is reached.
-                let bits =
-                    self.sets.remote_bits(address) | self.sets.remote_bits(address.canonical());
-                has(bits, net_bit::THREAT)
-            })
     }
 
     /// Nobody is no user and in no cgroup.
@@ -254,8 +241,6 @@ pub mod net_bit {
     pub const NOT_REMOTE: u32 = 2;
     /// The address is external.
     pub const EXTERNAL: u32 = 4;
-    /// The address is in a network of an indicator.
-    pub const THREAT: u32 = 8;
 }
 
 /// Longest cgroup path prefix the kernel can compare: what an LPM trie allows.

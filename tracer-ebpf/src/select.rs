@@ -18,8 +18,7 @@ use crate::{counters::count, globals::global};
 static PORTS: Array<u64> = Array::with_max_entries(2 * Predicates::PORT_FLAGS * PORT_WORDS, 0);
 const PORT_WORDS: u32 = 1024;
 
-/// Network → bits of [`tracer_abi::net_bit`] for `--remote`, `--not-remote` and `--threat`. How many there may be,
-/// the loader says: feeds have hundreds of thousands.
+/// Network → bits of [`tracer_abi::net_bit`] for `--remote` and `--not-remote`.
 #[map]
 static REMOTES: LpmTrie<Address, u32> = LpmTrie::with_max_entries(16_384, 0);
 

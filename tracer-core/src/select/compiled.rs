@@ -6,7 +6,7 @@ use std::{
     net::Ipv6Addr,
 };
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 use tracer_abi::{
     Address, Identity, Predicates, Selection, Sets, Subject, identity_flag, net_bit, satisfied,
 };
@@ -25,8 +25,10 @@ pub struct Compiled {
     pub selection: Selection,
     /// Bit of [`Predicates`] → ports.
     pub ports: BTreeMap<u32, Ports>,
-    /// Network → bits of [`net_bit`] for `--remote`, its negated form and `--threat`.
+    /// Network → bits of [`net_bit`] for `--remote` and its negated form.
     pub remotes: Vec<(Ipv6Net, u32)>,
+    /// Those of `--remote` are the networks of indicators, which change with their feeds.
+    pub is_of_feeds: bool,
     /// Network → bits of [`net_bit`] for `--external`.
     pub scopes: Vec<(Ipv6Net, u32)>,
     /// (bit of [`Predicates`], value)
@@ -68,13 +70,17 @@ impl Compiled {
         compiled
     }
 
-    /// Adds the networks that indicators are in: what is in none of them cannot meet one, unless by a name, which
-    /// the kernel does not know.
+    /// Keeps only what is in a network that indicators are in, by the test of `--remote`, unless that is taken: what is in
+    /// none of them cannot meet one, unless by a name, which the kernel does not know.
     pub(super) fn near(&mut self, indicators: &Indicators) {
+        if self.selection.used & Predicates::REMOTE != 0 {
+            return;
+        }
         let everywhere = indicators.has_names().then(Ipv6Net::default);
-        let networks = indicators.networks().map(mapped).chain(everywhere);
-        let networks = networks.map(|network| (network, net_bit::THREAT));
-        self.selection.used |= Predicates::THREAT;
+        let networks = indicators.networks().flat_map(forms).chain(everywhere);
+        let networks = networks.map(|network| (network, net_bit::REMOTE));
+        self.selection.used |= Predicates::REMOTE;
+        self.is_of_feeds = true;
         let remotes = std::mem::take(&mut self.remotes).into_iter();
         self.remotes = with_covering_bits(remotes.chain(networks).collect());
     }
@@ -134,6 +140,22 @@ impl Compiled {
             .filter(|(prefix, _)| path.starts_with(prefix.as_str()))
             .fold(0, |bits, (_, bit)| bits | bit)
     }
+}
+
+/// All forms in which an address of a network may stand in an address of IPv6: as it is, and one of IPv4 behind the
+/// prefixes of NAT64 (RFC 6052) and of 6to4 (RFC 3056) as well.
+fn forms(network: IpNet) -> impl Iterator<Item = Ipv6Net> {
+    let inner = match network {
+        IpNet::V4(v4) => Some((u128::from(v4.network().to_bits()), v4.prefix_len())),
+        IpNet::V6(_) => None,
+    };
+    let behind = inner.into_iter().flat_map(|(bits, len)| {
+        let nat64 = (0x0064_ff9b_u128 << 96) | bits;
+        let six_to_four = (0x2002_u128 << 112) | (bits << 80);
+        [(nat64, 96 + len), (six_to_four, 16 + len)]
+    });
+    let behind = behind.filter_map(|(bits, len)| Ipv6Net::new(bits.into(), len).ok());
+    std::iter::once(mapped(network)).chain(behind)
 }
 
 fn remote_bit(bit: u32) -> u32 {
@@ -221,7 +243,6 @@ fn bits_of(table: &[(Ipv6Net, u32)], address: Address) -> u32 {
 mod tests {
     use std::{net::IpAddr, sync::Arc};
 
-    use ipnet::IpNet;
     use proptest::prelude::*;
     use tracer_abi::Connection;
 
@@ -363,7 +384,9 @@ mod tests {
                     || remotes.iter().any(|one| mapped(*one).contains(&is_near));
                 let connection = connection(ip, 1, 1, 0);
                 let keeps = compiled.keeps(Subject::from(&connection), &cgroups());
-                prop_assert_eq!(keeps, !hits.is_empty() && is_remote, "{}", ip);
+                // Of both only `--remote` is the kernel's.
+                let is_kept = is_remote && (!hits.is_empty() || !remotes.is_empty());
+                prop_assert_eq!(keeps, is_kept, "{}", ip);
             }
         }
 

@@ -391,9 +391,11 @@ impl Selection {
             ("not-outcome", outcomes(&self.not_outcomes)),
             ("severity", self.least_severity()),
         ];
-        // Of threats the kernel drops what is in no network of an indicator.
+        // Of threats the kernel drops what is in no network of an indicator, unless it is to test other networks.
+        let is_remote = |term: &Term| matches!(term.test, Test::Remote(_)) && !term.is_negated;
+        let is_near = self.needs_threat() && !self.terms.iter().any(is_remote);
         let is_decided = |term: &&Term| {
-            term.test.predicate().is_some() || (term.test == Test::Threat && self.needs_threat())
+            term.test.predicate().is_some() || (term.test == Test::Threat && is_near)
         };
         let decided = self.terms.iter().filter(is_decided).filter(|_| in_kernel);
         Filter {

@@ -161,12 +161,13 @@ pub struct NetworkMap {
 impl NetworkMap {
     /// Those maps that may change, of the predicates that the selection makes use of.
     pub fn take(ebpf: &mut Ebpf, selection: &Compiled) -> anyhow::Result<Vec<Self>> {
-        let parts: [(u32, &str, Part); 2] = [
-            (Predicates::EXTERNAL, "SCOPES", |all| &all.scopes),
-            (Predicates::THREAT, "REMOTES", |all| &all.remotes),
+        let is_external = uses(selection, Predicates::EXTERNAL);
+        let parts: [(bool, &str, Part); 2] = [
+            (is_external, "SCOPES", |all| &all.scopes),
+            (selection.is_of_feeds, "REMOTES", |all| &all.remotes),
         ];
-        let used = parts.into_iter().filter(|(bit, ..)| uses(selection, *bit));
-        let map = |(_, name, part): (u32, &str, Part)| {
+        let used = parts.into_iter().filter(|(is_used, ..)| *is_used);
+        let map = |(_, name, part): (bool, &str, Part)| {
             let map = ebpf.take_map(name);
             let map = map.with_context(|| format!("the kernel object has no map {name}"))?;
             Ok(Self {
