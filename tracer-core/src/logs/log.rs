@@ -197,8 +197,8 @@ fn kind_with<K: Kind>(text: &str, values: &mut json::Values) -> Option<K> {
     };
     let find = |is_it: &dyn Fn(K) -> bool| K::all().iter().copied().find(|kind| is_it(*kind));
     find(&|kind| kind.recognises(text)).or_else(|| {
-        let events = values.line(text, &nowhere).ok()?;
-        let mut events = events.iter();
+        let told = values.line(text, &nowhere);
+        let mut events = told.events.iter();
         events.find_map(|(_, event)| find(&|kind| kind.recognises_event(event)))
     })
 }

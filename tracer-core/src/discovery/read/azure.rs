@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{
     Reader, Unreadable,
-    json::{self, Values, said},
+    json::{self, said},
+    operations::Operations,
     recent::Seen,
 };
 use crate::discovery::{Act, Actor, Analytic, Origin, What};
@@ -31,11 +32,9 @@ const NAMES: [&str; 2] = [
     "appid",
 ];
 
-/// Reads events. An operation has one for its beginning and one for its end: the first that comes counts.
-#[derive(Debug, Default)]
-pub struct Azure {
-    values: Values,
-    seen: Seen,
+/// Reads events.
+pub fn reader() -> impl Reader<Act> {
+    Operations::new(act, is_new)
 }
 
 /// Whether a value is such an event.
@@ -48,30 +47,6 @@ pub fn recognises(value: &Value) -> bool {
             .and_then(subscription)
             .is_some();
     is_listed || is_exported
-}
-
-impl Azure {
-    /// Takes what is new of it.
-    fn take(&mut self, mut found: Vec<Act>, acts: &mut Vec<Act>) {
-        // A list has the newest first.
-        found.sort_by_key(|act| act.time);
-        acts.extend(found.into_iter().filter(|act| is_new(&mut self.seen, act)));
-    }
-}
-
-impl Reader<Act> for Azure {
-    fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let (found, result) = json::each(self.values.line(line, origin)?, act);
-        self.take(found, acts);
-        result
-    }
-
-    fn end(&mut self, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let mut found = Vec::new();
-        let result = json::last(&mut self.values, &mut found, act);
-        self.take(found, acts);
-        result
-    }
 }
 
 /// Whether an act is the first of its operation.
@@ -151,28 +126,25 @@ mod tests {
     #[test]
     fn acts_of_a_list() {
         let log = include_str!("../../../../tests/fixtures/discovery/azure.json");
-        let (acts, unreadable) = read(&mut Azure::default(), log);
+        let (acts, unreadable) = read(&mut reader(), log);
         assert_eq!(
             acts,
             [
-                "1 | 2025-11-22T08:00:00.1234567Z | 00000000-0000-0000-0000-00000000000a | \
+                "9 | 2025-11-22T08:00:00.1234567Z | 00000000-0000-0000-0000-00000000000a | \
                  Microsoft.Network/networkWatchers/topology/action | alice@example.com | \
                  00000000-0000-0000-0000-0000000000c1 | - | 198.51.100.7",
-                "1 | 2025-11-22T08:01:00Z | 00000000-0000-0000-0000-00000000000a | \
+                "16 | 2025-11-22T08:01:00Z | 00000000-0000-0000-0000-00000000000a | \
                  Microsoft.Storage/storageAccounts/write | 00000000-0000-0000-0000-0000000000a1 | \
                  00000000-0000-0000-0000-0000000000c2 | - | -",
             ]
         );
-        assert_eq!(
-            unreadable,
-            [(23, "event 3 of 5: no operationName".to_owned())]
-        );
+        assert_eq!(unreadable, [(15, "no operationName".to_owned())]);
     }
 
     #[test]
     fn acts_of_what_is_exported() {
         let log = include_str!("../../../../tests/fixtures/discovery/azure-exported.json");
-        let (acts, unreadable) = read(&mut Azure::default(), log);
+        let (acts, unreadable) = read(&mut reader(), log);
         assert_eq!(
             acts,
             [

@@ -120,15 +120,15 @@ pub(super) mod tests {
         assert_eq!(
             acts,
             [
-                "1 | 2025-11-22T08:00:00Z | 111122223333/eu-west-1 | ec2:DescribeNetworkInterfaces | \
+                "2 | 2025-11-22T08:00:00Z | 111122223333/eu-west-1 | ec2:DescribeNetworkInterfaces | \
                  arn:aws:iam::111122223333:user/alice | AKIAIOSFODNN7EXAMPLE | aws-cli/2.15.0 | 198.51.100.7",
-                "1 | 2025-11-22T08:00:05Z | 111122223333/eu-west-1 | s3:PutObject | \
+                "8 | 2025-11-22T08:00:05Z | 111122223333/eu-west-1 | s3:PutObject | \
                  arn:aws:sts::111122223333:assumed-role/deploy/build | - | - | 198.51.100.8",
-                "1 | 2025-11-22T08:00:10Z | 111122223333/us-east-1 | sts:AssumeRole | \
+                "13 | 2025-11-22T08:00:10Z | 111122223333/us-east-1 | sts:AssumeRole | \
                  autoscaling.amazonaws.com | - | autoscaling.amazonaws.com | autoscaling.amazonaws.com",
             ]
         );
-        assert_eq!(unreadable, [(22, "event 4 of 5: no eventName".to_owned())]);
+        assert_eq!(unreadable, [(18, "no eventName".to_owned())]);
     }
 
     #[test]
@@ -166,7 +166,7 @@ pub(super) mod tests {
             };
             let mut events = log
                 .lines()
-                .flat_map(|line| values.line(line, &origin).unwrap());
+                .flat_map(|line| values.line(line, &origin).events);
             let (_, event) = events.next().unwrap();
             [
                 recognises(&event),

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{
     Reader, Unreadable,
-    json::{self, Values, needed, said},
+    json::{self, needed, said},
+    operations::Operations,
     recent::Seen,
 };
 use crate::discovery::{Act, Actor, Analytic, Origin, What};
@@ -21,41 +22,14 @@ const NAMES: [&str; 2] = [
     "protoPayload.authenticationInfo.principalSubject",
 ];
 
-/// Reads entries. An operation that takes long has one for its beginning and one for its end: the first
-/// that comes counts.
-#[derive(Debug, Default)]
-pub struct Gcp {
-    values: Values,
-    seen: Seen,
+/// Reads entries.
+pub fn reader() -> impl Reader<Act> {
+    Operations::new(act, is_new)
 }
 
 /// Whether a value is an entry of an audit log.
 pub fn recognises(value: &Value) -> bool {
     json::text(value, "protoPayload.@type").is_some_and(|kind| kind.ends_with(AUDIT))
-}
-
-impl Gcp {
-    /// Takes what is new of it.
-    fn take(&mut self, mut found: Vec<Act>, acts: &mut Vec<Act>) {
-        // A list has the newest first.
-        found.sort_by_key(|act| act.time);
-        acts.extend(found.into_iter().filter(|act| is_new(&mut self.seen, act)));
-    }
-}
-
-impl Reader<Act> for Gcp {
-    fn line(&mut self, line: &str, origin: &Origin, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let (found, result) = json::each(self.values.line(line, origin)?, act);
-        self.take(found, acts);
-        result
-    }
-
-    fn end(&mut self, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let mut found = Vec::new();
-        let result = json::last(&mut self.values, &mut found, act);
-        self.take(found, acts);
-        result
-    }
 }
 
 /// Whether an act is the first of its operation.
@@ -116,7 +90,7 @@ mod tests {
 
     #[test]
     fn acts_of_lines() {
-        let (acts, unreadable) = read(&mut Gcp::default(), LOG);
+        let (acts, unreadable) = read(&mut reader(), LOG);
         let lines = [1, 2, 5].into_iter().zip(ACTS);
         assert_eq!(
             acts,
@@ -134,11 +108,10 @@ mod tests {
     fn a_list_begins_with_the_newest() {
         let mut entries: Vec<&str> = LOG.lines().take(5).collect();
         entries.reverse();
-        let (acts, unreadable) = read(
-            &mut Gcp::default(),
-            &format!("[\n{}\n]", entries.join(",\n")),
-        );
-        assert_eq!(acts, ACTS.map(|act| format!("1 | {act}")));
+        let (acts, unreadable) = read(&mut reader(), &format!("[\n{}\n]", entries.join(",\n")));
+        let lines = [6, 5, 2].into_iter().zip(ACTS);
+        let expected = lines.map(|(line, act)| format!("{line} | {act}"));
+        assert_eq!(acts, expected.collect::<Vec<_>>());
         assert_eq!(unreadable, []);
     }
 }

@@ -61,8 +61,8 @@ impl logs::Kind for Kind {
             Self::Esxi => Box::new(esxi::Esxi::default()),
             Self::Device => Box::new(device::Device::before(end_of(year))),
             Self::CloudTrail => Box::new(cloudtrail::reader()),
-            Self::Azure => Box::new(azure::Azure::default()),
-            Self::Gcp => Box::new(gcp::Gcp::default()),
+            Self::Azure => Box::new(azure::reader()),
+            Self::Gcp => Box::new(gcp::reader()),
         }
     }
 

@@ -7,6 +7,7 @@ mod device;
 mod esxi;
 mod gcp;
 mod kind;
+mod operations;
 mod osquery;
 mod powershell;
 mod shell;

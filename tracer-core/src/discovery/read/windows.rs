@@ -92,16 +92,11 @@ impl Reader<Act> for WindowsEvents {
     }
 
     fn end(&mut self, acts: &mut Vec<Act>) -> Result<(), Unreadable> {
-        let (values, broken) = self.json.end();
-        let mut read = Ok(());
-        for found in records_of_json(values) {
-            let taken = found.and_then(|(origin, record)| self.take(&record, origin, acts));
-            read = read.and(taken);
-        }
+        let broken = self.json.end().broken;
         self.scripts.end(acts);
         let open = self.xml.open.take();
         let broken = broken.or_else(|| open.map(|(begin, _)| no_end(&begin)));
-        read.and(broken.map_or(Ok(()), Err))
+        broken.map_or(Ok(()), Err)
     }
 }
 
@@ -250,17 +245,11 @@ impl Xml {
 
 /// What a line of JSON completes.
 fn json_line(values: &mut Values, line: &str, origin: &Origin) -> Vec<Found> {
-    match values.line(line, origin) {
-        Ok(values) => records_of_json(values),
-        Err(error) => vec![Err(error)],
-    }
-}
-
-fn records_of_json(values: Vec<(Origin, Value)>) -> Vec<Found> {
-    let values = values.into_iter();
+    let told = values.line(line, origin);
+    let events = told.events.into_iter();
     let records =
-        values.map(|(origin, value)| record_of_json(&value).map(|record| (origin, record)));
-    records.collect()
+        events.map(|(origin, event)| record_of_json(&event).map(|record| (origin, record)));
+    records.chain(told.broken.map(Err)).collect()
 }
 
 fn no_end(begin: &Origin) -> Unreadable {

@@ -34,26 +34,22 @@ impl Reader<Flow> for Azure {
         origin: &Origin,
         flows: &mut Vec<Flow>,
     ) -> Result<(), Unreadable> {
-        let events = self.0.line(line, origin)?;
-        let (told, result) = json::each(events, |event, origin| of_event(event, origin).map(Some));
-        take(told, flows).and(result)
+        take(self.0.line(line, origin), flows)
     }
 
     fn end(&mut self, flows: &mut Vec<Flow>) -> Result<(), Unreadable> {
-        let mut told = Vec::new();
-        let read = |event: &Value, origin: &Origin| of_event(event, origin).map(Some);
-        let result = json::last(&mut self.0, &mut told, read);
-        take(told, flows).and(result)
+        take(self.0.end(), flows)
     }
 }
 
 /// The flows of a record, and why some of them cannot be read.
-type Told = Vec<Result<Flow, Unreadable>>;
+type Record = Vec<Result<Flow, Unreadable>>;
 
 /// Takes what can be read. What cannot is told once for all of a line, with how often.
-fn take(told: Vec<Told>, flows: &mut Vec<Flow>) -> Result<(), Unreadable> {
+fn take(told: json::Told, flows: &mut Vec<Flow>) -> Result<(), Unreadable> {
+    let (records, result) = json::each(told, |event, origin| of_event(event, origin).map(Some));
     let (mut first, mut count) = (None, 0_u64);
-    for flow in told.into_iter().flatten() {
+    for flow in records.into_iter().flatten() {
         match flow {
             Ok(flow) => flows.push(flow),
             Err(Unreadable(why)) => {
@@ -63,7 +59,7 @@ fn take(told: Vec<Told>, flows: &mut Vec<Flow>) -> Result<(), Unreadable> {
         }
     }
     match (first, count) {
-        (None, _) => Ok(()),
+        (None, _) => result,
         (Some(why), 1) => Err(Unreadable(why)),
         (Some(why), count) => Err(Unreadable(format!(
             "{why}; {} more of this line",
@@ -77,7 +73,7 @@ fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     list.map_or(&[], Vec::as_slice)
 }
 
-fn of_event(event: &Value, origin: &Origin) -> Result<Told, Unreadable> {
+fn of_event(event: &Value, origin: &Origin) -> Result<Record, Unreadable> {
     // What it is about: a network, a subnet, an interface; or a group.
     let resource = text(event, "targetResourceID").or_else(|| text(event, "resourceId"));
     let device: Option<Arc<str>> = resource.map(last_part).map(Into::into);
@@ -247,6 +243,20 @@ mod tests {
         assert_eq!(told[1].egress, Some(Side::interface("112233445566")));
         assert_eq!(told[2].action, Some(Action::Denied));
         assert_eq!(told[2].ingress, Some(Side::interface("112233445566")));
+    }
+
+    #[test]
+    fn what_is_still_written() {
+        let record = NETWORK.replace('\n', "");
+        let record = record.strip_prefix(r#"{"records":["#).unwrap();
+        let record = record.strip_suffix("]}").unwrap();
+        let (told, why) = flows(
+            Azure::default(),
+            &format!(r#"{{"records":[{record},{}"#, &record[..record.len() - 9]),
+        );
+        assert_eq!(told.len(), 3);
+        assert_eq!(why.len(), 2, "{why:?}");
+        assert!(why[1].contains("breaks off"), "{why:?}");
     }
 
     #[test]

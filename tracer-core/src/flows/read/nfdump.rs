@@ -173,6 +173,6 @@ mod tests {
         let broken = flow.replace("10.0.0.5", "x");
         let (told, why) = flows(nfdump(), &format!("[\n{flow},\n{broken}\n]"));
         assert_eq!(told.len(), 1);
-        assert_eq!(why, ["event 2 of 2: no address: `x`"]);
+        assert_eq!(why, ["no address: `x`"]);
     }
 }

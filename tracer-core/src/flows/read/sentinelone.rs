@@ -23,8 +23,6 @@ use crate::{
     },
 };
 
-/// What the list is called that answers of its interface are around.
-const LIST: &str = "data";
 /// What files may begin with.
 const BYTE_ORDER: char = '\u{feff}';
 
@@ -69,6 +67,14 @@ impl SentinelOne {
         Event::of(pairs).flow(&begin, &self.around)
     }
 
+    fn take(&self, events: json::Told, told: &mut Vec<Flow>) -> Result<(), Unreadable> {
+        let (found, result) = json::each(events, |event, origin| {
+            Event::of_value(event).flow(origin, &self.around)
+        });
+        told.extend(found);
+        result
+    }
+
     fn is_json(&self, line: &str) -> bool {
         self.values.is_open()
             || self.columns.is_none()
@@ -84,16 +90,9 @@ pub fn recognises(line: &str) -> bool {
     row.is_ok_and(|row| title(&row).is_some())
 }
 
-/// Whether a value is such an event, or has a list of them.
+/// Whether a value is such an event.
 #[must_use]
 pub fn recognises_event(value: &Value) -> bool {
-    match value.get(LIST) {
-        Some(Value::Array(all)) => all.iter().any(is_event),
-        _ => is_event(value),
-    }
-}
-
-fn is_event(value: &Value) -> bool {
     Event::of_value(value).is_of_sentinelone()
 }
 
@@ -112,12 +111,8 @@ impl Reader<Flow> for SentinelOne {
     ) -> Result<(), Unreadable> {
         let line = line.trim_start_matches(BYTE_ORDER);
         if self.is_json(line) {
-            let events = each_of(self.values.line(line, origin)?);
-            let (found, result) = json::each(events, |event, origin| {
-                Event::of_value(event).flow(origin, &self.around)
-            });
-            told.extend(found);
-            return result;
+            let events = self.values.line(line, origin);
+            return self.take(events, told);
         }
         told.extend(self.row(line, origin)?);
         Ok(())
@@ -127,26 +122,9 @@ impl Reader<Flow> for SentinelOne {
         // The next file has names of its own.
         self.columns = None;
         let row = self.rows.end();
-        let (events, value) = self.values.end();
-        let (found, result) = json::each(each_of(events), |event, origin| {
-            Event::of_value(event).flow(origin, &self.around)
-        });
-        told.extend(found);
-        result.and(row.or(value).map_or(Ok(()), Err))
+        let events = self.values.end();
+        row.map_or(Ok(()), Err).and(self.take(events, told))
     }
-}
-
-/// The events, also of the lists that are in what is around them.
-fn each_of(values: Vec<(Origin, Value)>) -> Vec<(Origin, Value)> {
-    let each = |(origin, mut value): (Origin, Value)| {
-        let list = value.get_mut(LIST).filter(|list| list.is_array());
-        let events = match list.map(Value::take) {
-            Some(Value::Array(all)) => all,
-            _ => vec![value],
-        };
-        events.into_iter().map(move |event| (origin.clone(), event))
-    };
-    values.into_iter().flat_map(each).collect()
 }
 
 #[cfg(test)]

@@ -52,8 +52,7 @@ impl Reader<Flow> for Zeek {
             return Ok(());
         }
         if line.starts_with('{') || self.values.is_open() {
-            let events = self.values.line(line, origin)?;
-            let (told, result) = json::each(events, of_event);
+            let (told, result) = json::each(self.values.line(line, origin), of_event);
             flows.extend(told);
             return result;
         }
@@ -78,7 +77,9 @@ impl Reader<Flow> for Zeek {
 
     fn end(&mut self, flows: &mut Vec<Flow>) -> Result<(), Unreadable> {
         self.columns.clear();
-        json::last(&mut self.values, flows, of_event)
+        let (told, result) = json::each(self.values.end(), of_event);
+        flows.extend(told);
+        result
     }
 }
 

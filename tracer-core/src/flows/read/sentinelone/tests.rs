@@ -113,12 +113,12 @@ fn events_of_json() {
     let list = json!([event, other]);
     let around = json!({"data": list, "pagination": {"nextCursor": null}});
     let many = serde_json::to_string_pretty(&around).unwrap();
-    for text in [
-        line.clone(),
-        list.to_string(),
-        around.to_string(),
-        many,
-        format!("{line}\n\n{other}"),
+    for (text, at) in [
+        (line.clone(), 1),
+        (list.to_string(), 1),
+        (around.to_string(), 1),
+        (many, 3),
+        (format!("{line}\n\n{other}"), 1),
     ] {
         let (told, wrong) = read(&text);
         assert_eq!(wrong, [], "{text}");
@@ -126,7 +126,7 @@ fn events_of_json() {
         let expected = json!([{
             "time": "2026-03-02T08:19:50.123000000Z",
             "format": "sentinelone",
-            "origin": {"file": "x", "line": 1},
+            "origin": {"file": "x", "line": at},
             "source": {"ip": "2001:db8::5", "port": 50123, "user": "www-data"},
             "destination": {"ip": "2001:db8:1::9", "port": 443},
             "initiator_known": true,
@@ -191,10 +191,7 @@ fn what_is_recognised() {
     assert!(!recognises("event_type,src_ip,dest_ip"));
     let event = new("", "", &Value::Null);
     assert!(recognises_event(&event));
-    assert!(recognises_event(&json!({"data": [1, event]})));
-    assert!(!recognises_event(
-        &json!({"data": [1, {"srcIp": "10.0.0.1"}]})
-    ));
+    assert!(!recognises_event(&json!({"srcIp": "10.0.0.1"})));
     assert!(!recognises_event(&json!([event])));
     let (_, wrong) = read("a,b\n");
     assert_eq!(wrong[0].1, "no line of names before it");
