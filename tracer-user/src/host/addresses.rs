@@ -7,28 +7,36 @@ use std::{
 
 use super::namespaces;
 
-/// Those of each of these namespaces, of which one process is known.
-pub fn of_all(namespaces: &BTreeMap<u32, u32>) -> BTreeMap<u32, Vec<IpAddr>> {
-    let one = |(netns, pid): (&u32, &u32)| (*netns, of_namespace(*pid));
-    namespaces.iter().map(one).collect()
+/// Addresses of network namespaces, by their inode numbers.
+pub type Known = BTreeMap<u32, Vec<IpAddr>>;
+
+/// Those of each of these namespaces, of which one process is known. Where that has ended meanwhile, the namespace
+/// has the addresses it had before, and is left out if nothing was known of it.
+pub fn of_all(namespaces: &BTreeMap<u32, u32>, before: &Known) -> Known {
+    let of = |netns: u32, pid: u32| of_namespace(pid).or_else(|| before.get(&netns).cloned());
+    let one = |(netns, pid): (&u32, &u32)| Some((*netns, of(*netns, *pid)?));
+    namespaces.iter().filter_map(one).collect()
 }
 
-/// All addresses of the namespace that a process is in.
-pub fn of_namespace(pid: u32) -> Vec<IpAddr> {
+/// All addresses of the namespace that a process is in; `None`: it has ended.
+pub fn of_namespace(pid: u32) -> Option<Vec<IpAddr>> {
     // The kernel lists the routes of a namespace with its addresses, which on a router are many; of
     // the own namespace the addresses alone can be had.
     if namespaces::of(pid) == namespaces::of(std::process::id()) {
-        return of_own_namespace();
+        return Some(of_own_namespace());
     }
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/net/{name}"));
-    let mut addresses = parse_fib_trie(&read("fib_trie").unwrap_or_default());
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/net/{name}")).ok();
+    let mut addresses = parse_fib_trie(&read("fib_trie")?);
+    // A kernel without IPv6 has no list of such addresses.
     addresses.extend(parse_if_inet6(&read("if_inet6").unwrap_or_default()));
     addresses.sort_unstable();
     addresses.dedup();
-    addresses
+    // Between the two files it may have ended, too.
+    namespaces::of(pid).map(|_| addresses)
 }
 
-fn of_own_namespace() -> Vec<IpAddr> {
+/// Those of the namespace that this process is in.
+pub fn of_own_namespace() -> Vec<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
         return Vec::new();
     };
@@ -82,6 +90,17 @@ mod tests {
             addresses,
             [IpAddr::from([10, 1, 2, 3]), IpAddr::from([127, 0, 0, 1])]
         );
+    }
+
+    #[test]
+    fn a_process_that_has_ended_takes_no_addresses_with_it() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let before = Known::from([(1, vec![IpAddr::from([10, 1, 2, 3])])]);
+        let after = of_all(&[(1, child.id()), (2, child.id())].into(), &before);
+        assert_eq!(after, before);
+        let own = of_all(&[(3, std::process::id())].into(), &before);
+        assert_eq!(own.keys().collect::<Vec<_>>(), [&3]);
     }
 
     #[test]

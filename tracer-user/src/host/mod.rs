@@ -17,11 +17,7 @@ pub mod pods;
 pub mod processes;
 pub mod sockets;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    io,
-    time::Duration,
-};
+use std::{collections::HashSet, io, time::Duration};
 
 use tracer_core::fact::{self, Cgroup, Fact, Hosts, Question, Resident};
 
@@ -58,7 +54,7 @@ pub struct Machine {
     hierarchies: Hierarchies,
     engines: Engines,
     /// Network namespace → its addresses.
-    addresses: BTreeMap<u32, Vec<std::net::IpAddr>>,
+    addresses: addresses::Known,
     accounts: Accounts,
     /// Hashes executables, if that is wanted.
     hasher: Option<Hasher>,
@@ -74,7 +70,7 @@ impl Machine {
             name: None,
             hierarchies: Hierarchies::find(),
             engines: Engines::new(pods),
-            addresses: BTreeMap::new(),
+            addresses: addresses::Known::new(),
             accounts: Accounts::default(),
             hasher: hashes.then(Hasher::start).transpose()?,
             asked: HashSet::new(),
@@ -146,7 +142,10 @@ impl Machine {
         if self.addresses.contains_key(&netns) || namespaces::of(pid) != Some(netns) {
             return Vec::new();
         }
-        self.addresses.insert(netns, addresses::of_namespace(pid));
+        let Some(addresses) = addresses::of_namespace(pid) else {
+            return Vec::new();
+        };
+        self.addresses.insert(netns, addresses);
         let addresses = self.all_addresses();
         [addresses].into_iter().chain(hosts((netns, pid))).collect()
     }
@@ -189,7 +188,7 @@ fn hosts((netns, pid): (u32, u32)) -> Option<Fact> {
 impl Host for Machine {
     fn begin(&mut self) -> Vec<Fact> {
         let namespaces = namespaces::all();
-        self.addresses = addresses::of_all(&namespaces);
+        self.addresses = addresses::of_all(&namespaces, &self.addresses);
         let mut facts = vec![
             Fact::Host(self.identity()),
             Fact::Users(self.accounts.host().unwrap_or_default()),
@@ -232,7 +231,7 @@ impl Host for Machine {
 
     fn refresh(&mut self) -> Vec<Fact> {
         let before = self.all_addresses();
-        self.addresses = addresses::of_all(&namespaces::all());
+        self.addresses = addresses::of_all(&namespaces::all(), &self.addresses);
         let after = self.all_addresses();
         let addresses = (before != after).then_some(after);
         let users = self.accounts.host().map(Fact::Users);

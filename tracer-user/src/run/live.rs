@@ -223,7 +223,7 @@ pub fn run(args: Live<'_>) -> anyhow::Result<Ending> {
     let networks = args.config.networks(args.networks);
     let kernel_selects = selection.may_drop_in_kernel() && !args.needs_everything();
     let compiled = if kernel_selects {
-        let own = addresses::of_namespace(std::process::id());
+        let own = addresses::of_own_namespace();
         let indicators = enrichment.as_ref().map(|one| &one.indicators);
         selection.compile(&Scopes::new(&own, &networks), indicators)
     } else {
