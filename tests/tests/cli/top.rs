@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use tracer_tests::{conntracer, netns::Netns, peer::Peer, terminal::Terminal};
+use tracer_tests::{conntracer, netns::Netns, peer::Peer, scratch::Scratch, terminal::Terminal};
 
 use crate::program::{run, text};
 
@@ -11,10 +11,16 @@ const ESCAPE: &str = "\x1b";
 
 /// One for a namespace, as soon as nothing is missed any more.
 fn top(netns: &Netns, environment: &[(&str, &str)]) -> Terminal {
+    top_with(netns, environment, &[])
+}
+
+/// The same with more flags.
+fn top_with(netns: &Netns, environment: &[(&str, &str)], flags: &[&str]) -> Terminal {
     let inode = netns.inode().to_string();
     let mut command = Command::new(conntracer());
     command
         .args(["top", "--netns", &inode, "--update-interval", "1s"])
+        .args(flags)
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
         .envs(environment.iter().copied());
@@ -81,6 +87,29 @@ fn a_connection_is_seen_and_opens_to_its_details() {
     assert_in_order(&mut top, "q");
     client.kill();
     server.kill();
+}
+
+#[test]
+fn what_meets_an_indicator_is_said_on_the_second_line() {
+    let netns = Netns::new();
+    let scratch = Scratch::new();
+    let feed = scratch.write("bad.txt", b"1.1.1.1:443\n");
+    let mut top = top_with(&netns, &[], &["--feed", feed.to_str().unwrap_or_default()]);
+    let mut peer = Peer::start(&netns, &["refused", "1.1.1.1:443"]);
+    peer.line();
+    let row = format!("peer({})", peer.pid());
+    peer.finish();
+    top.wait("the hit", |seen| {
+        let second = seen.lines().nth(1).unwrap_or_default();
+        second.contains("THREAT 1 connection: ") && second.contains(&row)
+    });
+    top.press("\t");
+    top.wait("the row of the host", |seen| {
+        let mut lines = seen.lines().skip(3);
+        lines.any(|line| line.contains("1.1.1.1:443") && line.contains("bad.txt"))
+    });
+    top.press("q");
+    assert_in_order(&mut top, "q");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use self::Column::{
     Args, Arrow, Bytes, Duration, Event as EventColumn, Exe, Home, Id, Local, Login, Name, Netns,
-    Outcome, Peer, Process, Protocol, Remote, Result, Scope, Second, Service, Time, User,
+    Outcome, Peer, Process, Protocol, Remote, Result, Scope, Second, Service, Time, User, Where,
 };
 use super::cut::Cut;
 
@@ -39,6 +39,8 @@ pub enum Column {
     Home,
     /// What kind of address the other end has.
     Scope,
+    /// Country and autonomous system of the other end.
+    Where,
     /// The account that logged in.
     Login,
     /// Path of the executable.
@@ -60,7 +62,7 @@ pub enum Column {
 }
 
 /// All of them, by what the user calls them.
-const NAMES: [(&str, Column); 23] = [
+const NAMES: [(&str, Column); 24] = [
     ("time", Time),
     ("second", Second),
     ("event", EventColumn),
@@ -73,6 +75,7 @@ const NAMES: [(&str, Column); 23] = [
     ("address", Peer),
     ("name", Name),
     ("scope", Scope),
+    ("where", Where),
     ("protocol", Protocol),
     ("service", Service),
     ("unit", Home),
@@ -205,6 +208,7 @@ pub const WIDE: &[Column] = &[
     Remote,
     Name,
     Scope,
+    Where,
     Service,
     Home,
     Result,
@@ -232,6 +236,7 @@ impl Column {
             Service => "SERVICE",
             Home => "UNIT/CONTAINER",
             Scope => "SCOPE",
+            Where => "WHERE",
             Login => "LOGIN",
             Exe => "EXE",
             Args => "ARGS",
@@ -256,7 +261,7 @@ impl Column {
             Service | Netns => 10,
             Arrow => 2,
             Protocol => 5,
-            Name => 20,
+            Name | Where => 20,
             Local | Remote | Peer => 21,
             Home => 18,
             Scope => 14,

@@ -14,7 +14,7 @@ mod machine;
 pub mod nemesis;
 mod object;
 mod ocsf;
-mod place;
+pub(crate) mod place;
 pub(crate) mod quantity;
 pub(crate) mod table;
 

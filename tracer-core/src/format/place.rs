@@ -1,9 +1,23 @@
-//! Where a host is, as the Elastic Common Schema has it.
+//! Where a host is: for people, and as the Elastic Common Schema has it.
 //!
 //! Fields: <https://www.elastic.co/docs/reference/ecs/ecs-geo>, <https://www.elastic.co/docs/reference/ecs/ecs-as>
 
 use super::object::Object;
-use crate::geo::{As, Geo};
+use crate::{
+    geo::{As, Geo},
+    text::printable,
+};
+
+/// Country and autonomous system, for people.
+pub fn words(geo: Option<&Geo>, network: Option<&As>) -> String {
+    let country = geo.and_then(|geo| geo.country.as_ref());
+    let country = country.map(ToString::to_string);
+    let words: Vec<String> = country
+        .into_iter()
+        .chain(network.map(ToString::to_string))
+        .collect();
+    printable(&words.join(" "))
+}
 
 /// `geo`
 pub fn geo(geo: Option<&Geo>) -> Object {

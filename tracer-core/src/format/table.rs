@@ -9,7 +9,7 @@ pub(crate) use self::result::told_name;
 use super::columns::Column::{
     Args, Arrow, Bytes, Duration, Event as EventColumn, Exe, Home, Id, Local, Login, Name, Netns,
     Outcome, Peer, Process, Protocol as ProtocolColumn, Remote, Result, Scope, Second, Service,
-    Time, User,
+    Time, User, Where,
 };
 use crate::{
     clock::Clock,
@@ -18,7 +18,7 @@ use crate::{
         Format,
         columns::{Choice, Column, FULL, LARGE, MEDIUM, NARROW, WIDE, spread, total},
         cut::cut,
-        findings,
+        findings, place,
         quantity::counted,
     },
     protocol::Protocol,
@@ -53,7 +53,7 @@ pub struct Table {
 /// How wide a table is that is not on a terminal.
 const PIPED_WIDTH: usize = 200;
 /// How wide all columns are.
-const WIDE_WIDTH: usize = 300;
+const WIDE_WIDTH: usize = 321;
 
 impl Table {
     /// A table of a layout.
@@ -148,7 +148,9 @@ impl Table {
             Home => home(connection.owner.as_deref(), self.layout.is_wide),
             other => printable(&cell(other, connection, clock)),
         });
-        let style = if connection.hidden_from.is_empty() {
+        let remote = connection.remote.as_ref();
+        let is_threat = remote.is_some_and(Endpoint::is_threat);
+        let style = if connection.hidden_from.is_empty() && !is_threat {
             style(connection.head.event)
         } else {
             ALARM
@@ -274,6 +276,7 @@ impl Format for Table {
 
 /// What a cell says, of those that say the same however much room there is.
 fn cell(column: Column, connection: &Connection, clock: &Clock) -> String {
+    let remote = connection.remote.as_ref();
     match column {
         Time | Second | EventColumn => moment(column, &connection.head, clock),
         Arrow => arrow(connection.direction).to_owned(),
@@ -285,11 +288,12 @@ fn cell(column: Column, connection: &Connection, clock: &Clock) -> String {
         Netns => connection.netns.to_string(),
         Id => connection.id.to_string(),
         Service => service(connection),
-        Scope => connection
-            .remote
-            .as_ref()
+        Scope => remote
             .and_then(|remote| remote.scope)
             .map_or_else(String::new, |scope| scope.word().to_owned()),
+        Where => remote.map_or_else(String::new, |remote| {
+            place::words(remote.geo.as_deref(), remote.network.as_deref())
+        }),
         other => of_owner(other, connection.owner.as_deref()),
     }
 }

@@ -5,7 +5,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,15 @@ impl Profile {
         let ip = ip.to_canonical();
         let is_in = || self.networks.iter().any(|network| network.contains(&ip));
         (!self.networks.is_empty()).then(is_in)
+    }
+}
+
+impl fmt::Display for Profile {
+    /// `alice, Alice Example, Sales`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.account)?;
+        let mut known = self.name.iter().chain(&self.department);
+        known.try_for_each(|known| write!(f, ", {known}"))
     }
 }
 

@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::text::printable;
+
 /// What is said to be bad.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum What {
@@ -106,10 +108,25 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// What was met, one behind the other, in as little room as tables have: of feeds the name of the file.
+    #[must_use]
+    pub fn texts(hits: &[Self]) -> String {
+        let short = |hit: &Self| {
+            let name = hit.feed.rsplit_once('/').map(|(_, name)| name);
+            hit.of(name.unwrap_or(&hit.feed))
+        };
+        let texts: Vec<String> = hits.iter().map(short).collect();
+        printable(&texts.join(" "))
+    }
+
     /// The feed and the indicator, and what the feed calls it: for people.
     #[must_use]
     pub fn text(&self) -> String {
-        let (feed, indicator) = (&self.feed, &self.indicator);
+        self.of(&self.feed)
+    }
+
+    fn of(&self, feed: &str) -> String {
+        let indicator = &self.indicator;
         match &self.label {
             Some(label) => format!("{feed}:{indicator}({label})"),
             None => format!("{feed}:{indicator}"),

@@ -3,7 +3,8 @@
 use std::{cmp::Ordering, net::IpAddr};
 
 use self::Column::{
-    Address, Age, Arrow, Home, Local, Name, Process, Received, Sent, Service, State, User,
+    Address, Age, Arrow, Home, Local, Name, Process, Received, Sent, Service, State, Threat, User,
+    Where,
 };
 use super::seen::Seen;
 use crate::{
@@ -28,20 +29,35 @@ pub enum Column {
     Sent,
     Received,
     Age,
+    /// Country and autonomous system of the other host.
+    Where,
+    /// The indicators that it meets.
+    Threat,
+}
+
+/// What is known of other hosts beside their addresses: no room is taken for what is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Some meet indicators.
+    pub threats: bool,
+    /// It is known where some are.
+    pub places: bool,
 }
 
 /// All of them, in the order in which they are shown.
-const SHOWN: [Column; 12] = [
-    Process, User, Local, Arrow, Address, Name, Service, Home, State, Sent, Received, Age,
+const SHOWN: [Column; 14] = [
+    Process, User, Local, Arrow, Address, Name, Where, Threat, Service, Home, State, Sent,
+    Received, Age,
 ];
 
 /// What matters most first: what there is room for is shown.
-const WANTED: [Column; 12] = [
-    Address, Process, Arrow, Age, State, Received, Sent, User, Name, Local, Service, Home,
+const WANTED: [Column; 14] = [
+    Address, Process, Arrow, Threat, Age, State, Received, Sent, User, Name, Where, Local, Service,
+    Home,
 ];
 
 /// Columns that get the room that is left, in this order.
-const GROWING: [Column; 5] = [Process, Name, Address, Home, Local];
+const GROWING: [Column; 7] = [Process, Threat, Name, Address, Where, Home, Local];
 
 impl Column {
     /// What stands above it.
@@ -59,6 +75,8 @@ impl Column {
             Sent => "SENT",
             Received => "RECVD",
             Age => "AGE",
+            Where => "WHERE",
+            Threat => "THREAT",
         }
     }
 
@@ -69,7 +87,7 @@ impl Column {
             User | Service => 10,
             Local | Address => 21,
             Arrow => 2,
-            Name => 20,
+            Name | Where | Threat => 20,
             Home => 18,
             State => 11,
             Sent | Received | Age => 7,
@@ -81,8 +99,8 @@ impl Column {
         match self {
             Process => 24,
             Local | Address => 47,
-            Name => 40,
-            Home => 32,
+            Name | Threat => 40,
+            Home | Where => 32,
             fixed => fixed.least(),
         }
     }
@@ -119,6 +137,8 @@ impl Column {
                 .bytes
                 .map_or_else(String::new, |bytes| size(bytes.received)),
             Age => age_of(seen, now_ns),
+            Where => seen.place(),
+            Threat => seen.threat(),
         };
         let cut = match self {
             // What tells addresses of one network apart is at their end.
@@ -150,6 +170,9 @@ impl Column {
                 received(other).cmp(&received(one))
             }
             Age => other.id().cmp(&one.id()),
+            Where => known_first(one.place()).cmp(&known_first(other.place())),
+            // Those that meet some first.
+            Threat => other.is_threat().cmp(&one.is_threat()),
         };
         in_column.then_with(|| other.id().cmp(&one.id()))
     }
@@ -167,6 +190,11 @@ fn place(end: Option<&Endpoint>) -> Option<(IpAddr, Option<u16>)> {
 fn uid(seen: &Seen) -> Option<u32> {
     let owner = seen.newest.owner.as_ref();
     owner.map(|owner| owner.user.uid)
+}
+
+/// Those of which it is known come before those of which it is not.
+fn known_first(text: String) -> (bool, String) {
+    (text.is_empty(), text)
 }
 
 /// Those that have a name come before those that have none.
@@ -208,10 +236,16 @@ fn age(ns: u64) -> String {
 }
 
 /// The columns that there is room for, and how wide they are.
-pub fn columns(width: usize) -> Vec<(Column, usize)> {
+pub fn columns(known: Known, width: usize) -> Vec<(Column, usize)> {
     let shown = SHOWN.map(|column| (column, column.least()));
     let growing = GROWING.map(|column| (column, column.most() - column.least()));
-    fit(&shown, &WANTED, &growing, width)
+    let is_known = |column: &Column| match column {
+        Threat => known.threats,
+        Where => known.places,
+        _ => true,
+    };
+    let wanted: Vec<Column> = WANTED.into_iter().filter(is_known).collect();
+    fit(&shown, &wanted, &growing, width)
 }
 
 /// Of columns that need so much each those that fit into a width, by how much they are wanted. What is left
@@ -256,8 +290,12 @@ mod tests {
 
     #[test]
     fn columns_fit_every_width() {
-        for width in 1..300 {
-            let columns = columns(width);
+        let all = Known {
+            threats: true,
+            places: true,
+        };
+        for (known, width) in (1..300).flat_map(|width| [(Known::default(), width), (all, width)]) {
+            let columns = columns(known, width);
             let used: usize = columns.iter().map(|(_, width)| width + 1).sum();
             assert!(used <= width + 1, "{columns:?} in {width}");
         }
@@ -265,8 +303,19 @@ mod tests {
 
     #[test]
     fn eighty_columns_have_room_for_what_is_asked_first() {
-        let shown: Vec<Column> = columns(79).into_iter().map(|(column, _)| column).collect();
-        assert_eq!(shown, [Process, Arrow, Address, State, Sent, Received, Age]);
+        let shown = |known| -> Vec<Column> {
+            let columns = columns(known, 79).into_iter();
+            columns.map(|(column, _)| column).collect()
+        };
+        assert_eq!(
+            shown(Known::default()),
+            [Process, Arrow, Address, State, Sent, Received, Age]
+        );
+        let known = Known {
+            threats: true,
+            places: true,
+        };
+        assert_eq!(shown(known), [Process, Arrow, Address, Threat, Age]);
     }
 
     #[test]

@@ -14,9 +14,11 @@ use crate::{
     clock::Clock,
     container::{Pod, label},
     format::{
+        place,
         quantity::{size, time},
         table,
     },
+    geo::{As, Geo},
     hosts::{Moved, Process as RowProcess, Row, User as RowUser},
     record::{Connection, Direction, Endpoint, Owner, Process},
     text::printable,
@@ -127,6 +129,15 @@ pub fn of_connection(seen: &Seen, clock: &Clock, now_ns: u64, width: usize) -> V
     if let Some(owner) = &newest.owner {
         of_owner(&mut lines, owner, clock);
     }
+    if let Some(profile) = &newest.profile {
+        lines.say("account", profile.to_string());
+    }
+    if newest.unexpected {
+        lines.say(
+            "unexpected",
+            "this account is not expected to speak with that address",
+        );
+    }
     ancestry(&mut lines, newest);
     timeline(&mut lines, seen, clock);
     lines.title("NAMES OF IT");
@@ -151,6 +162,13 @@ fn ends(lines: &mut Lines, newest: &Connection) {
     if let Some(remote) = &newest.remote {
         let others: Vec<&str> = remote.names.iter().map(|name| &**name).collect();
         lines.say("also called", others.join(", "));
+        lines.say(
+            "where",
+            of_place(remote.geo.as_deref(), remote.network.as_deref()),
+        );
+        for hit in &remote.threat {
+            lines.say("threat", hit.text());
+        }
     }
     lines.say("service", newest.service.as_deref().unwrap_or_default());
     let to = |to: Option<crate::record::Destination>| to.map(|to| to.to_string());
@@ -174,6 +192,17 @@ fn of_end(end: Option<&Endpoint>) -> String {
         let _ = write!(text, "  {}", scope.word());
     }
     text
+}
+
+/// Where an end is, and whose.
+fn of_place(geo: Option<&Geo>, network: Option<&As>) -> String {
+    let city = geo.and_then(|geo| geo.city.as_deref());
+    let hides = geo.into_iter().flat_map(|geo| &geo.anonymous);
+    let words = place::words(geo, network);
+    let parts = city.into_iter().chain(hides.map(|word| &**word));
+    let parts = [words.as_str()].into_iter().chain(parts);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
 }
 
 fn moved(lines: &mut Lines, newest: &Connection) {
@@ -313,6 +342,19 @@ pub fn of_row(row: &Row, clock: &Clock, width: usize) -> Vec<Line> {
     let port = to.port.map(|port| port.to_string()).unwrap_or_default();
     lines.say("port", named(&port, row.service.as_deref()));
     lines.say("scope", row.scope.map_or("", |scope| scope.word()));
+    lines.say(
+        "where",
+        of_place(row.geo.as_deref(), row.network.as_deref()),
+    );
+    for hit in &row.threat {
+        lines.say("threat", hit.text());
+    }
+    if row.unexpected {
+        lines.say(
+            "unexpected",
+            "an account of it is not expected to speak with that address",
+        );
+    }
     if row.source.is_some() && !row.initiator_known {
         lines.say("initiator", "not known: it may be the other way");
     }
@@ -337,6 +379,9 @@ pub fn of_row(row: &Row, clock: &Clock, width: usize) -> Vec<Line> {
     }
     let users: Vec<String> = row.users.iter().map(RowUser::label).collect();
     lines.say("users", users.join(", "));
+    for profile in row.users.iter().filter_map(|user| user.profile.as_ref()) {
+        lines.say("account", profile.to_string());
+    }
     lines.say("logins", row.logins.join(", "));
     lines.say("unit", row.unit.as_deref().unwrap_or_default());
     for container in &row.containers {

@@ -50,6 +50,11 @@ impl Look {
         self.style(Some(Color::Red), Modifier::BOLD | Modifier::REVERSED)
     }
 
+    /// What meets an indicator, also when it has ended.
+    pub(super) fn threat(self) -> Style {
+        self.style(Some(Color::Red), Modifier::BOLD)
+    }
+
     fn warning(self) -> Style {
         self.style(Some(Color::Yellow), Modifier::BOLD)
     }
@@ -166,6 +171,10 @@ impl View {
         match status.messages.len() {
             0 => {}
             count => pen.write(&format!("  {count} said (d)"), look.warning()),
+        }
+        if let Some(text) = status.met() {
+            pen.write("  ", look.plain());
+            pen.write(&text, look.alarm());
         }
         if let Some((worst, text)) = status.discovery() {
             let style = match worst {

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::column::fit;
+use super::column::{Known, fit};
 use crate::{
     clock::Clock,
     format::{
         cut::Cut,
         hosts::cells::Column::{
             self, Arrow, Connections, Destination, Failed, Home, Last, Name, Process, Protocol,
-            Service, Source, State, Total, User,
+            Service, Source, State, Threat, Total, User, Where,
         },
     },
     hosts::{Row, Sort},
@@ -18,13 +18,15 @@ use crate::{
 };
 
 /// Columns in the order in which they are shown, with what they need.
-const SHOWN: [(Column, usize); 14] = [
+const SHOWN: [(Column, usize); 16] = [
     (Source, 15),
     (Arrow, 2),
     (Destination, 21),
     (Protocol, 5),
     (Service, 10),
     (Name, 20),
+    (Where, 20),
+    (Threat, 20),
     (State, 11),
     (Connections, 8),
     (Failed, 12),
@@ -36,10 +38,11 @@ const SHOWN: [(Column, usize); 14] = [
 ];
 
 /// What matters most first: what there is room for is shown.
-const WANTED: [Column; 14] = [
+const WANTED: [Column; 16] = [
     Destination,
     Source,
     Arrow,
+    Threat,
     Connections,
     Total,
     Process,
@@ -48,13 +51,21 @@ const WANTED: [Column; 14] = [
     Protocol,
     State,
     Name,
+    Where,
     Last,
     Service,
     Home,
 ];
 
 /// Columns that get the room that is left, in this order, and how much of it.
-const GROWING: [(Column, usize); 4] = [(Process, 11), (Source, 24), (Destination, 26), (Name, 20)];
+const GROWING: [(Column, usize); 6] = [
+    (Process, 11),
+    (Threat, 20),
+    (Source, 24),
+    (Destination, 26),
+    (Name, 20),
+    (Where, 12),
+];
 
 /// In which order rows can be shown.
 pub const SORTS: [(Sort, &str); 6] = [
@@ -90,8 +101,14 @@ impl From<&Row> for RowName {
 }
 
 /// The columns that there is room for, and how wide they are.
-pub fn columns(width: usize) -> Vec<(Column, usize)> {
-    fit(&SHOWN, &WANTED, &GROWING, width)
+pub fn columns(known: Known, width: usize) -> Vec<(Column, usize)> {
+    let is_known = |column: &Column| match column {
+        Threat => known.threats,
+        Where => known.places,
+        _ => true,
+    };
+    let wanted: Vec<Column> = WANTED.into_iter().filter(is_known).collect();
+    fit(&SHOWN, &wanted, &GROWING, width)
 }
 
 /// What a column says of a row where there is so much room.

@@ -6,13 +6,15 @@ use std::{
 };
 
 use super::{
+    column::Known,
     seen::{Seen, is_over},
     status::Status,
 };
 use crate::{
     clock::Clock,
+    enrich::Enrichment,
     hosts::{Grouping, Hosts, Row, Sort},
-    record::{Connection, Event, Id, Record},
+    record::{Connection, Endpoint, Event, Id, Record},
 };
 
 /// Open connections that are kept, about two kilobytes each. More are counted, and told as not shown.
@@ -33,6 +35,9 @@ pub struct Model {
     /// The connections in the rows of hosts that ended, oldest first.
     counted: VecDeque<Id>,
     hosts: Hosts,
+    /// What files say of other hosts.
+    enrichment: Arc<Enrichment>,
+    known: Known,
     clock: Option<Clock>,
     status: Status,
     listeners: usize,
@@ -71,9 +76,26 @@ impl Model {
         }
     }
 
+    /// Rows of hosts are told by this, from here on.
+    pub fn enrich(&mut self, enrichment: Arc<Enrichment>) {
+        self.enrichment = enrichment;
+        self.changes += 1;
+    }
+
     fn connection(&mut self, connection: &Connection, record: &Record, now_ns: u64) {
         let id = connection.id;
         let is_last = is_over(connection);
+        if let Some(remote) = &connection.remote {
+            self.known.threats |= remote.is_threat();
+            self.known.places |= remote.geo.is_some() || remote.network.is_some();
+        }
+        let met_none = !self
+            .connections
+            .get(&id)
+            .is_some_and(|seen| seen.is_threat());
+        if met_none && connection.remote.as_ref().is_some_and(Endpoint::is_threat) {
+            self.status.meet(connection);
+        }
         if let Some(seen) = self.connections.get_mut(&id) {
             let was_over = seen.ended_ns.is_some();
             Arc::make_mut(seen).add(connection, now_ns);
@@ -190,8 +212,17 @@ impl Model {
         self.connections.values().cloned().collect()
     }
 
+    /// What is known of other hosts beside their addresses.
+    pub(super) fn known(&self) -> Known {
+        self.known
+    }
+
     /// The rows of hosts.
     pub(super) fn hosts(&self, sort: Sort) -> Vec<Row> {
-        self.hosts.rows(Grouping::None, sort)
+        let mut rows = self.hosts.rows(Grouping::None, sort);
+        for row in &mut rows {
+            self.enrichment.row(row);
+        }
+        rows
     }
 }

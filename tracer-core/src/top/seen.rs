@@ -1,10 +1,11 @@
 //! What is known of one connection, from all records of it.
 
 use crate::{
-    format::table,
-    record::{Connection, Direction, Event, Id, Word},
+    format::{place, table},
+    record::{Connection, Direction, Endpoint, Event, Id, Word},
     scope::Scope,
     text::printable,
+    threat::Hit,
 };
 
 /// Steps that are kept of a connection; a path of states is shorter.
@@ -92,6 +93,26 @@ impl Seen {
         remote.and_then(|remote| remote.scope) == Some(Scope::External)
     }
 
+    /// The other host meets an indicator.
+    pub fn is_threat(&self) -> bool {
+        let remote = self.newest.remote.as_ref();
+        remote.is_some_and(Endpoint::is_threat)
+    }
+
+    /// The indicators that it meets, for people.
+    pub fn threat(&self) -> String {
+        let remote = self.newest.remote.as_ref();
+        remote.map_or_else(String::new, |remote| Hit::texts(&remote.threat))
+    }
+
+    /// Country and autonomous system of the other host.
+    pub fn place(&self) -> String {
+        let remote = self.newest.remote.as_ref();
+        remote.map_or_else(String::new, |remote| {
+            place::words(remote.geo.as_deref(), remote.network.as_deref())
+        })
+    }
+
     /// Its state, how it ended, or what is spoken where there is neither.
     pub fn state(&self) -> &str {
         let newest = &self.newest;
@@ -135,6 +156,8 @@ impl Seen {
             self.state().to_owned(),
             newest.protocol.word().to_owned(),
             newest.direction.map_or("", Direction::word).to_owned(),
+            self.threat(),
+            self.place(),
         ];
         texts.join(" ").to_lowercase()
     }
@@ -172,6 +195,10 @@ impl Connection {
             remote.name = known.name;
             remote.name_source = known.name_source;
             remote.names = known.names;
+            // It was met by a name, too.
+            if remote.threat.is_empty() {
+                remote.threat = known.threat;
+            }
         }
     }
 }

@@ -7,8 +7,10 @@ use std::{
 
 use crate::{
     discovery::{Finding, Severity},
-    record::{Loss, Start, Word},
+    format::{quantity::counted, table},
+    record::{Connection, Loss, Start, Word},
     text::printable,
+    threat::Hit,
 };
 
 /// Over how many seconds the rate of new connections is told.
@@ -35,6 +37,8 @@ pub struct Status {
     started_ns: Option<u64>,
     /// Who looked at connections.
     discovery: Discovery,
+    /// Connections that met indicators, and what is to be said of the newest.
+    met: (u64, String),
     /// How many new connections there were in each of the last seconds.
     new: VecDeque<(u64, u64)>,
 }
@@ -97,6 +101,21 @@ impl Status {
     /// How much the worst finding of discovery matters, and the findings in words; `None`: none matters.
     pub fn discovery(&self) -> Option<(Severity, String)> {
         self.discovery.describe()
+    }
+
+    /// Takes a connection that meets an indicator and met none before.
+    pub fn meet(&mut self, connection: &Connection) {
+        let remote = connection.remote.as_ref();
+        let hits = remote.map_or_else(String::new, |remote| Hit::texts(&remote.threat));
+        let who = table::holder(connection, None);
+        self.met.0 += 1;
+        self.met.1 = format!("{who} {} {hits}", table::endpoint(remote));
+    }
+
+    /// The connections that met indicators, in words; `None`: none did.
+    pub fn met(&self) -> Option<String> {
+        let (count, newest) = &self.met;
+        (*count > 0).then(|| format!("THREAT {}: {newest}", counted(*count, "connection")))
     }
 
     /// Takes a loss.

@@ -59,7 +59,7 @@ impl View {
     }
 
     fn of_connections(&mut self, now_ns: u64, look: Look) -> Table {
-        let columns = column::columns(self.width);
+        let columns = column::columns(self.known, self.width);
         let cursor = &mut self.at_connection;
         cursor.scroll(self.connections.len(), self.height);
         let title = |(column, width): &(column::Column, usize)| {
@@ -86,7 +86,7 @@ impl View {
     }
 
     fn of_hosts(&mut self, clock: &Clock, look: Look) -> Table {
-        let columns = hosts::columns(self.width);
+        let columns = hosts::columns(self.known, self.width);
         let cursor = &mut self.at_host;
         cursor.scroll(self.hosts.len(), self.height);
         let cells = |row: &Row| {
@@ -134,7 +134,9 @@ fn nothing(all: usize) -> &'static str {
 
 /// How a connection looks: what ended is faded.
 fn of_seen(seen: &Seen, look: Look) -> Style {
-    if seen.newest.head.event == Event::Failed {
+    if seen.is_threat() {
+        look.threat()
+    } else if seen.newest.head.event == Event::Failed {
         look.style(Some(Color::Red), Modifier::DIM)
     } else if seen.ended_ns.is_some() {
         look.dim()
@@ -145,7 +147,9 @@ fn of_seen(seen: &Seen, look: Look) -> Style {
 
 fn of_row(row: &Row, look: Look) -> Style {
     let is_listener = row.source.is_none();
-    if row.open == 0 && !is_listener {
+    if !row.threat.is_empty() {
+        look.threat()
+    } else if row.open == 0 && !is_listener {
         let colour = (row.connections == 0).then_some(Color::Red);
         look.style(colour, Modifier::DIM)
     } else {

@@ -13,6 +13,8 @@ use crate::{
         Analytic, Finding, Severity, Who,
         finding::{Behaviour, Details},
     },
+    enrich::Enrichment,
+    geo::{As, Geo},
     names::NameSource,
     outcome::Outcome,
     process,
@@ -22,6 +24,7 @@ use crate::{
         Head, Id, Loss, Owner, Process, Record, Start, User,
     },
     scope::Scope,
+    threat::{self, Indicators, Options},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -307,6 +310,62 @@ fn pages_are_read_in_the_place_of_the_table() {
     check("help", &seen(&scene(), &[Key::Char('?')], 80, 24));
     let degraded = start(&["accept is not seen before Linux 9"], Filter::default());
     check("limits", &seen(&[degraded], &[Key::Char('d')], 80, 16));
+}
+
+/// One of whose hosts is known for something bad, and where it is.
+fn met() -> (Model, Vec<Record>) {
+    let feed = threat::read("/etc/feeds/bad.txt", b"198.51.100.9\n").unwrap();
+    let enrichment = Arc::new(Enrichment {
+        indicators: Indicators::new(&[Arc::new(feed)], &[], Options::default()),
+        ..Enrichment::default()
+    });
+    let mut records = scene();
+    for record in &mut records {
+        enrichment.record(record);
+    }
+    if let Some(Record::Connection(connection)) = records.get_mut(1)
+        && let Some(remote) = &mut connection.remote
+    {
+        remote.geo = Some(Arc::new(Geo {
+            country: Some("SE".into()),
+            city: Some("Lule\u{e5}".into()),
+            ..Geo::default()
+        }));
+        remote.network = Some(Arc::new(As {
+            number: 64500,
+            organization: Some("Example\u{1b}[2J Net".into()),
+        }));
+    }
+    let mut model = model(&records);
+    model.enrich(enrichment);
+    (model, records)
+}
+
+#[test]
+fn what_meets_an_indicator_is_seen_at_once() {
+    let (model, _) = met();
+    let seen = |keys: &[Key], width: u16, height: u16| {
+        let mut view = view(&model, keys);
+        text(&draw(&mut view, &model, width, height, COLOURED))
+    };
+    check("threats-80", &seen(&[], 80, 12));
+    check("threats-220", &seen(&[], 220, 12));
+    check("threats-hosts-160", &seen(&[Key::Tab], 160, 12));
+    let open = [typed("bad.txt"), vec![Key::Enter, Key::Enter]].concat();
+    check("threats-details", &seen(&open, 80, 16));
+}
+
+#[test]
+fn a_connection_meets_indicators_once() {
+    let (mut model, records) = met();
+    model.take(&records, &clock(), NOW);
+    assert!(
+        model
+            .status()
+            .met()
+            .unwrap()
+            .starts_with("THREAT 1 connection: curl(13236) ")
+    );
 }
 
 #[test]

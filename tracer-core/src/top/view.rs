@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    column::{self, Column},
+    column::{self, Column, Known},
     filter::Filter,
     hosts::{self, RowName, SORTS},
     keys::{Action, Key},
@@ -47,6 +47,7 @@ pub struct View {
     pub(super) sort_hosts: usize,
     pub(super) is_reversed: bool,
     pub(super) filter: Filter,
+    pub(super) known: Known,
     pub(super) is_paused: bool,
     /// The first line that is seen of a page that is none of a table.
     pub(super) scrolled: usize,
@@ -76,6 +77,7 @@ impl Default for View {
             sort_hosts: 0,
             is_reversed: false,
             filter: Filter::default(),
+            known: Known::default(),
             is_paused: false,
             scrolled: 0,
             height: 1,
@@ -103,6 +105,7 @@ impl View {
     }
 
     fn take(&mut self, model: &Model) {
+        self.known = model.known();
         match self.tab {
             Tab::Connections => self.taken.0 = model.connections(),
             Tab::Hosts => self.taken.1 = model.hosts(SORTS[self.sort_hosts].0),
@@ -271,7 +274,7 @@ impl View {
     fn sort_by(&mut self, by: isize, model: &Model) {
         match self.tab {
             Tab::Connections => {
-                let columns = column::columns(self.width);
+                let columns = column::columns(self.known, self.width);
                 let columns: Vec<Column> = columns
                     .into_iter()
                     .map(|(column, _)| column)

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    DetailArgs, FindingArgs, LiveArgs, NetworkArgs, SelectionArgs, ToneArgs, WatchArgs,
+    DetailArgs, EnrichArgs, FindingArgs, LiveArgs, NetworkArgs, SelectionArgs, ToneArgs, WatchArgs,
     groups::heading, values::Duration,
 };
 
@@ -13,6 +13,9 @@ pub struct TopArgs {
     /// What is shown.
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Files that say something of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
     /// Which networks are internal.
     #[command(flatten)]
     pub networks: NetworkArgs,

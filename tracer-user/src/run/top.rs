@@ -15,6 +15,7 @@ use std::{
 use anyhow::anyhow;
 use tracer_core::{
     clock::Clock,
+    enrich::Enrichment,
     record::Record,
     top::{Look, Model},
 };
@@ -42,13 +43,14 @@ pub fn run(args: &TopArgs) -> anyhow::Result<Ending> {
         return Err(UsageError(why.to_owned()).into());
     }
     let config = args.live.config.load()?;
+    let enriching = Enriching::new(&config.enrich(&args.enrich))?;
     live::run(Live {
         facts: &Fact::ALL,
         selection: &args.selection,
-        enriching: Enriching::default(),
+        enriching: enriching.clone(),
         networks: &args.networks,
         config: &config,
-        output: Output::Taken(Box::new(Top::new(look(args)))),
+        output: Output::Taken(Box::new(Top::new(look(args), enriching))),
         kernel: &args.live,
         record: None,
         count: None,
@@ -96,6 +98,9 @@ impl Shared {
 struct Top {
     shared: Arc<Shared>,
     look: Look,
+    enriching: Enriching,
+    /// What the model was told of it last.
+    told: Option<Arc<Enrichment>>,
     screen: Shown,
 }
 
@@ -108,13 +113,15 @@ enum Shown {
 }
 
 impl Top {
-    fn new(look: Look) -> Self {
+    fn new(look: Look, enriching: Enriching) -> Self {
         Self {
             shared: Arc::new(Shared {
                 model: Mutex::new(Model::new()),
                 is_over: AtomicBool::new(false),
             }),
             look,
+            enriching,
+            told: None,
             screen: Shown::NotYet,
         }
     }
@@ -135,6 +142,18 @@ impl Top {
         }
     }
 
+    /// Rows are told by what files say now, as records are.
+    fn enrich(&mut self) {
+        let Some(now) = self.enriching.now() else {
+            return;
+        };
+        let is_told = |told: &Arc<Enrichment>| Arc::ptr_eq(told, &now);
+        if !self.told.as_ref().is_some_and(is_told) {
+            self.told = Some(now.clone());
+            self.shared.model().enrich(now);
+        }
+    }
+
     fn leave(&mut self) -> anyhow::Result<()> {
         self.shared.is_over.store(true, Ordering::Relaxed);
         match std::mem::replace(&mut self.screen, Shown::Over) {
@@ -149,6 +168,7 @@ impl Top {
 impl RecordSink for Top {
     fn take(&mut self, records: &[Record], clock: &Clock) -> anyhow::Result<Written> {
         self.show()?;
+        self.enrich();
         self.shared.model().take(records, clock, boot_ns());
         if let Some(Record::Stop(_)) = records.last() {
             self.leave()?;

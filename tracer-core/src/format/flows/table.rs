@@ -8,10 +8,11 @@ use crate::{
         Layout,
         cut::Cut,
         quantity::{size, time},
-        table::{BOLD, DIM, RESET},
+        table::{ALARM, BOLD, DIM, RESET},
     },
     scope::Scope,
     text::printable,
+    threat::Hit,
 };
 
 /// How wide a table is that is not on a terminal.
@@ -107,7 +108,10 @@ pub fn headings(columns: &[Column], layout: Layout, out: &mut Vec<u8>) {
 /// Appends a flow.
 pub fn row(columns: &[Column], flow: &Flow, layout: Layout, out: &mut Vec<u8>) {
     let is_denied = flow.action == Some(Action::Denied);
+    let ends = [&flow.source, &flow.destination];
+    let is_threat = ends.iter().any(|end| !end.threat.is_empty());
     let style = match layout.is_coloured {
+        true if is_threat => ALARM,
         true if is_denied => DIM,
         true if is_external(flow) => BOLD,
         _ => "",
@@ -224,10 +228,10 @@ fn about(flow: &Flow) -> String {
     let icmp = flow
         .icmp
         .map(|icmp| format!("type {}, code {}", icmp.kind, icmp.code));
-    let threats = [&flow.source, &flow.destination].into_iter();
-    let threats: Vec<String> = threats
-        .flat_map(|end| &end.threat)
-        .map(|hit| format!("THREAT {}", hit.text()))
+    let threats: Vec<String> = [&flow.source, &flow.destination]
+        .into_iter()
+        .filter(|end| !end.threat.is_empty())
+        .map(|end| format!("THREAT {}", Hit::texts(&end.threat)))
         .collect();
     let threats = (!threats.is_empty()).then(|| threats.join(" "));
     let parts = [

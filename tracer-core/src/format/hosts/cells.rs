@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     container,
     executable::Flags,
-    format::{cut::cut, quantity::size},
+    format::{cut::cut, place, quantity::size},
     hosts::{Container, Moved, Process, Row},
     text::printable,
     threat::Hit,
@@ -162,8 +162,8 @@ impl Column {
             User => users(row),
             Home => home(row),
             Scope => row.scope.map_or("", |scope| scope.word()).to_owned(),
-            Where => place(row),
-            Threat => threats(row),
+            Where => place::words(row.geo.as_deref(), row.network.as_deref()),
+            Threat => Hit::texts(&row.threat),
             First => clock.local_second(&row.first_seen),
             Last => clock.local_second(&row.last_seen),
             Login => printable(&row.logins.join(",")),
@@ -173,20 +173,6 @@ impl Column {
             Host => printable(&row.host),
         }
     }
-}
-
-/// Country and autonomous system of the other host.
-fn place(row: &Row) -> String {
-    let country = row.geo.as_ref().and_then(|geo| geo.country.as_ref());
-    let country = country.map(ToString::to_string);
-    let network = row.network.as_ref().map(ToString::to_string);
-    let words: Vec<String> = country.into_iter().chain(network).collect();
-    printable(&words.join(" "))
-}
-
-fn threats(row: &Row) -> String {
-    let hits: Vec<String> = row.threat.iter().map(Hit::text).collect();
-    printable(&hits.join(" "))
 }
 
 fn source(row: &Row) -> String {

@@ -107,10 +107,10 @@ impl Table<'_> {
                     .map(|group| format!("{} {}", group.by, printable(&group.name)));
                 self.line(BOLD, &text.unwrap_or_default());
             }
-            let style = if row.failed.is_empty() || row.connections > 0 {
-                ""
-            } else {
-                DIM
+            let style = match () {
+                () if !row.threat.is_empty() => ALARM,
+                () if row.failed.is_empty() || row.connections > 0 => "",
+                () => DIM,
             };
             self.row(style, &columns, |shown| {
                 shown.column.cell(row, clock, shown.width)

@@ -91,8 +91,7 @@ pub fn lasted(connection: &Connection) -> Option<String> {
 /// The indicators that the other end meets, if it meets any.
 fn threat(connection: &Connection) -> Option<String> {
     let hits = &connection.remote.as_ref()?.threat;
-    let hits: Vec<String> = hits.iter().map(Hit::text).collect();
-    (!hits.is_empty()).then(|| printable(&format!("THREAT {}", hits.join(" "))))
+    (!hits.is_empty()).then(|| format!("THREAT {}", Hit::texts(hits)))
 }
 
 /// Who does not list the socket, if that is anybody.
