@@ -247,6 +247,24 @@ fn what_was_lost_is_an_exit_code_and_a_window_is_cut_out() {
 }
 
 #[test]
+fn what_feeds_call_bad_is_told() {
+    let scratch = Scratch::new();
+    let feed = scratch.write("bad.txt", b"203.0.113.66\n");
+    let feed = feed.to_str().unwrap_or_default();
+    let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mmdb/GeoLite2-City-Test.mmdb");
+    let geo = geo.to_str().unwrap_or_default();
+    let output = run(&intrusion(), &["--feed", feed, "--geo", geo]);
+    assert!(output.status.success());
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("with 1 host that feeds call bad; the first was 203.0.113.66 at "));
+    assert!(page.contains(">Threat<"));
+    assert!(page.contains(feed) && page.contains(geo), "what was read");
+    // A list of what is harmless says nothing by itself.
+    let output = run(&intrusion(), &["--allow", feed]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn a_page_is_nothing_for_a_terminal() {
     let from = intrusion();
     let mut command = Command::new(conntracer());

@@ -32,6 +32,7 @@ use self::{
     notes::Notes,
 };
 use crate::{
+    enrich::Enrichment,
     hosts::{Hosts, Observation, Run},
     protocol::Protocol,
     record::Record,
@@ -114,6 +115,7 @@ pub struct Report {
     baseline: Baseline,
     notes: Notes,
     commands: Commands,
+    enrichment: Arc<Enrichment>,
     /// A record of the run was not older than the window, so what was open before it still was.
     has_begun: bool,
 }
@@ -134,6 +136,7 @@ impl Report {
             baseline: Baseline::keeping(most),
             notes: Notes::default(),
             commands: Commands::new(arguments),
+            enrichment: Arc::default(),
             has_begun: false,
         }
     }
@@ -193,6 +196,11 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// Other hosts are told of by what files say.
+    pub fn enrich(&mut self, enrichment: Arc<Enrichment>) {
+        self.enrichment = enrichment;
     }
 
     /// Says something of what is read that its records do not say.

@@ -17,6 +17,7 @@ use crate::{
     format::quantity::size,
     hosts::{Grouping, Row, Run, Sort},
     text::printable,
+    threat::Hit,
 };
 
 /// What the parts of a page are made of.
@@ -36,6 +37,9 @@ impl Gathered {
     /// What there is to tell.
     pub fn of(report: &Report) -> Self {
         let mut rows = report.hosts.rows(Grouping::External, Sort::Bytes);
+        for row in &mut rows {
+            report.enrichment.row(row);
+        }
         let weight = |row: &Row| {
             let to_destination = row.bytes.map(|bytes| bytes.to_destination);
             let both = row.bytes_total.map(crate::hosts::Moved::both);
@@ -129,6 +133,7 @@ pub fn sentences(report: &Report, gathered: &Gathered) -> Vec<Sentence> {
         watched(gathered),
         communicated(gathered, peers.len() as u64),
     ];
+    all.extend(threats(gathered));
     all.extend(went_out(&peers));
     all.extend(came_in(&peers));
     all.extend(new(gathered));
@@ -176,6 +181,32 @@ fn communicated(gathered: &Gathered, external: u64) -> Sentence {
         counted(others.len() as u64, "other host"),
         number(external)
     ))
+}
+
+/// What is known for something bad.
+fn threats(gathered: &Gathered) -> Option<Sentence> {
+    let met = gathered.rows.iter().filter(|row| !row.threat.is_empty());
+    let met: Vec<&Row> = met.collect();
+    let hosts: BTreeSet<_> = met.iter().filter_map(|row| far(row)).collect();
+    let first = met
+        .iter()
+        .min_by(|one, other| one.first_seen.cmp(&other.first_seen))?;
+    let when: Timestamp = first.first_seen.parse().ok()?;
+    let failed = met.iter().flat_map(|row| row.failed.values()).sum();
+    let name = match &first.source {
+        Some(source) if !is_outbound(first) => &source.name,
+        _ => &first.destination.name,
+    };
+    Some(alarm(format!(
+        "{} and {} with {} that feeds call bad; the first was {} at {}, by {}: {}.",
+        counted(met.iter().map(|row| row.connections).sum(), "connection"),
+        counted(failed, "failed attempt"),
+        counted(hosts.len() as u64, "host"),
+        called(&far(first)?.to_string(), name.as_deref()),
+        moment(when),
+        doers(&[first]),
+        Hit::texts(&first.threat)
+    )))
 }
 
 /// What left for external hosts.

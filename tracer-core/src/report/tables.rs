@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     clock::{Anchor, Clock},
-    format::hosts::cells::Column as Shown,
+    format::{hosts::cells::Column as Shown, place},
     hosts::{Row, User},
     protocol::Protocol,
+    threat::Hit,
 };
 
 /// What makes tables of what was gathered.
@@ -52,6 +53,8 @@ impl<'a> Tables<'a> {
             ("Destination", Kind::Address),
             ("Name", Kind::Text),
             ("Scope", Kind::Text),
+            ("Where", Kind::Text),
+            ("Threat", Kind::Text),
             ("Process (pid)", Kind::Text),
             ("User", Kind::Text),
             ("Connections", Kind::Count),
@@ -75,6 +78,8 @@ impl<'a> Tables<'a> {
                 self.cell(row, Shown::Destination),
                 self.cell(row, Shown::Name),
                 self.cell(row, Shown::Scope),
+                self.cell(row, Shown::Where),
+                self.cell(row, Shown::Threat),
                 self.cell(row, Shown::Process),
                 self.cell(row, Shown::User),
                 count(row.connections),
@@ -96,6 +101,8 @@ impl<'a> Tables<'a> {
         let columns = [
             ("Address", Kind::Address),
             ("Name", Kind::Text),
+            ("Where", Kind::Text),
+            ("Threat", Kind::Text),
             ("Connects", Kind::Text),
             ("Ports", Kind::Text),
             ("Connections", Kind::Count),
@@ -128,9 +135,17 @@ impl<'a> Tables<'a> {
             let users = rows.iter().flat_map(|row| &row.users).map(User::label);
             let users: BTreeSet<String> = users.collect();
             let hosts = distinct(rows.iter().map(|row| &*row.host));
+            let places = rows.iter();
+            let mut places =
+                places.map(|row| place::words(row.geo.as_deref(), row.network.as_deref()));
+            let place = places.find(|place| !place.is_empty()).unwrap_or_default();
+            let threats: Vec<String> = rows.iter().map(|row| Hit::texts(&row.threat)).collect();
             let cells = vec![
                 self.texts.cell(&ip.to_string()),
                 self.texts.cell(&names.join(", ")),
+                self.texts.cell(&place),
+                self.texts
+                    .cell(&distinct(threats.iter().map(String::as_str))),
                 self.texts.cell(directions(&peer)),
                 self.texts.cell(&ports(&rows)),
                 count(peer.connections()),
@@ -268,6 +283,9 @@ impl<'a> Tables<'a> {
             ("Initiator", Kind::Text),
             ("Name", Kind::Text),
             ("Scope", Kind::Text),
+            ("Where", Kind::Text),
+            ("Threat", Kind::Text),
+            ("Account", Kind::Text),
             ("State", Kind::Text),
             ("Connections", Kind::Count),
             ("Open", Kind::Count),
@@ -317,6 +335,9 @@ impl<'a> Tables<'a> {
                 .cell(if row.initiator_known { "" } else { "not known" }),
             self.cell(row, Shown::Name),
             self.cell(row, Shown::Scope),
+            self.cell(row, Shown::Where),
+            self.cell(row, Shown::Threat),
+            self.texts.cell(&accounts(row)),
             self.cell(row, Shown::State),
             count(row.connections),
             count(row.open),
@@ -365,6 +386,16 @@ impl<'a> Tables<'a> {
         let command = all.find_map(|one| one.pids.iter().find_map(|pid| of(&one.name, *pid)));
         self.texts.cell(command.unwrap_or_default())
     }
+}
+
+/// Whose accounts they are, and whether one is not expected there.
+fn accounts(row: &Row) -> String {
+    let profiles = row.users.iter().filter_map(|user| user.profile.as_ref());
+    let mut texts: Vec<String> = profiles.map(ToString::to_string).collect();
+    if row.unexpected {
+        texts.push("not expected there".to_owned());
+    }
+    texts.join("; ")
 }
 
 /// What this side sent and received, where that is known.

@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::redact::Redactor;
+use crate::{
+    people::Profiles,
+    redact::Redactor,
+    threat::{self, Indicators, Options},
+};
 
 /// A name that would like to be markup.
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\u{2028}{{title}}";
@@ -69,6 +73,31 @@ fn told(window: Span, records: &[Value]) -> Report {
         report.line(&record.to_string()).unwrap();
     }
     report
+}
+
+#[test]
+fn what_feeds_call_bad_is_the_first_to_be_read() {
+    let records = [
+        start("web1"),
+        record(5, "established", 9, None),
+        record(9, "close", 9, Some([10, 20])),
+        record(6, "failed", 10, None),
+        stop(10, 0),
+    ];
+    let mut report = told(Span::default(), &records);
+    let feed = threat::read("/feeds/bad.txt", b"203.0.113.9 # <b>c2</b>\n").unwrap();
+    let profiles = Profiles::read(b"account,name\nwww-data,<i>Web</i>\n").unwrap();
+    report.enrich(Arc::new(Enrichment {
+        indicators: Indicators::new(&[Arc::new(feed)], &[], Options::default()),
+        profiles: Arc::new(profiles),
+        ..Enrichment::default()
+    }));
+    let page = page(report);
+    let sentence = "1 connection and 0 failed attempts with 1 host that feeds call bad; the first was 203.0.113.9 (&lt;/script";
+    assert!(page.contains(sentence), "{page}");
+    assert!(page.contains("bad.txt:203.0.113.9"));
+    assert!(page.contains(">Threat<") && page.contains(">Account<") && !page.contains(">Where<"));
+    assert!(!page.contains("<b>c2") && !page.contains("<i>Web"));
 }
 
 fn page(report: Report) -> String {

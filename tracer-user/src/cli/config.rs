@@ -20,7 +20,7 @@ use tracer_core::{
 };
 
 use super::{
-    EnrichArgs, NetworkArgs, Shown,
+    EnrichArgs, EnrichFiles, NetworkArgs, Shown,
     groups::heading,
     stream::StreamTable,
     values::{Duration, Size},
@@ -142,15 +142,23 @@ impl Config {
     /// The files that it names which say something of other hosts; where a flag names some, those in their place.
     #[must_use]
     pub fn enrich(&self, flags: &EnrichArgs) -> EnrichArgs {
+        EnrichArgs {
+            files: self.enrich_by(&flags.files),
+            threat: flags.threat,
+        }
+    }
+
+    /// The same of files alone.
+    #[must_use]
+    pub fn enrich_by(&self, flags: &EnrichFiles) -> EnrichFiles {
         let table = &self.enrichment;
         let either =
             |flag: &[PathBuf], file: &[PathBuf]| if flag.is_empty() { file } else { flag }.to_vec();
-        EnrichArgs {
+        EnrichFiles {
             feed: either(&flags.feed, &table.feeds),
             allow: either(&flags.allow, &table.allow),
             geo: either(&flags.geo, &table.geo),
             accounts: flags.accounts.clone().or_else(|| table.accounts.clone()),
-            threat: flags.threat,
         }
     }
 

@@ -34,7 +34,7 @@ pub use self::{
     config::{Config, ConfigArgs},
     discovery::{DiscoveryArgs, DiscoveryWithin, FindingArgs, ReadArgs, check_findings},
     doctor::{DoctorArgs, DoctorFormat, PeerArgs},
-    enrich::EnrichArgs,
+    enrich::{EnrichArgs, EnrichFiles},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     flows::{
         AttributeFlowsArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs,

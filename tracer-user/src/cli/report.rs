@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    HistoryArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs, config::ConfigArgs, groups::heading,
+    EnrichFiles, HistoryArgs, NetworkArgs, SelectionArgs, Shown, VoiceArgs, config::ConfigArgs,
+    groups::heading,
 };
 
 /// Flags of `report`.
@@ -14,6 +15,9 @@ pub struct ReportArgs {
     /// What it is of.
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Files that say something of other hosts.
+    #[command(flatten)]
+    pub enrich: EnrichFiles,
     /// Which networks are internal.
     #[command(flatten)]
     pub networks: NetworkArgs,

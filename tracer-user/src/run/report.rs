@@ -1,6 +1,9 @@
 //! `conntracer report`: one page of HTML of what a history or files tell.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::{
+    io::{ErrorKind, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
 
 use anyhow::{Context as _, bail};
 use jiff::Zoned;
@@ -17,7 +20,7 @@ use super::{
     live,
 };
 use crate::{
-    cli::{Config, ReportArgs, UsageError},
+    cli::{Config, EnrichFiles, ReportArgs, UsageError},
     output::{file, stdout},
 };
 
@@ -29,11 +32,16 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Ending> {
     let now = Zoned::now();
     let span = span(args, &now)?;
     live::say_what_is_shown(&arguments);
+    let files = config.enrich_by(&args.enrich);
     let mut report = Report::new(span, arguments);
+    if let Some(enrichment) = Enriching::of(&files)?.now() {
+        report.enrich(enrichment);
+    }
     let ending = if args.from.is_empty() {
         let question = Question {
             path: args.history.place.path(&config),
             selection: &args.selection,
+            // Rows are told by them, not records.
             enriching: Enriching::default(),
             networks: &args.networks,
         };
@@ -55,7 +63,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Ending> {
     let page = report.page(&Cover {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made: now.timestamp(),
-        sources: sources(args, &config),
+        sources: sources(args, &config, &files),
         selection: args.selection.words(),
     });
     put(args, page.as_bytes())?;
@@ -78,13 +86,14 @@ fn check_output(args: &ReportArgs) -> anyhow::Result<()> {
 }
 
 /// What was read.
-fn sources(args: &ReportArgs, config: &Config) -> Vec<String> {
-    if args.from.is_empty() {
-        let history = args.history.place.path(config);
-        return vec![format!("the history {}", history.display())];
-    }
-    let files = args.from.iter();
-    files.map(|path| path.display().to_string()).collect()
+fn sources(args: &ReportArgs, config: &Config, files: &EnrichFiles) -> Vec<String> {
+    let shown = |path: &PathBuf| path.display().to_string();
+    let history = args.from.is_empty().then(|| {
+        let path = args.history.place.path(config);
+        format!("the history {}", path.display())
+    });
+    let read = args.from.iter().chain(files.paths()).map(shown);
+    history.into_iter().chain(read).collect()
 }
 
 /// The window that was asked for; what was not asked for has no end in time.

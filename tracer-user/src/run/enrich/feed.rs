@@ -37,7 +37,7 @@ fn one(path: &Path, read: Read) -> anyhow::Result<Feed> {
         let some = printable(&special.first.join(", "));
         let count = special.count;
         warn!(
-            "{name}: {count} networks are private or special, where it is not asked about: {some}"
+            "{name}: private or special, and met only where --external-cidr says otherwise: {some} ({count} in all)"
         );
     }
     let (indicators, problems) = (feed.indicators.len(), feed.problems.count);

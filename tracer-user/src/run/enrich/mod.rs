@@ -21,7 +21,7 @@ use tracer_core::{
 };
 
 use self::watched::Watched;
-use crate::cli::{EnrichArgs, SelectionArgs, UsageError};
+use crate::cli::{EnrichArgs, EnrichFiles, SelectionArgs, UsageError};
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -41,21 +41,30 @@ impl Enriching {
     /// # Errors
     /// If one cannot be read: what it would have shown nobody would miss.
     pub fn new(args: &EnrichArgs) -> anyhow::Result<Self> {
-        for (flag, is_given) in [
-            ("--threat", args.threat),
-            ("--allow", !args.allow.is_empty()),
-        ] {
-            if is_given && args.feed.is_empty() {
-                let why = format!("{flag}: there is no feed; --feed names files of indicators");
-                return Err(UsageError(why).into());
-            }
-        }
-        if args.feed.is_empty() && args.geo.is_empty() && args.accounts.is_none() {
-            return Ok(Self::default());
+        if args.threat && args.files.feed.is_empty() {
+            return Err(no_feed("--threat").into());
         }
         Ok(Self {
             is_of_threats: args.threat,
-            files: Some(Rc::new(RefCell::new(Files::new(args)?))),
+            ..Self::of(&args.files)?
+        })
+    }
+
+    /// Reads the files, of which nothing is selected by them.
+    ///
+    /// # Errors
+    /// As those of [`Self::new`].
+    pub fn of(files: &EnrichFiles) -> anyhow::Result<Self> {
+        if !files.allow.is_empty() && files.feed.is_empty() {
+            return Err(no_feed("--allow").into());
+        }
+        let files = match files.paths().next() {
+            Some(_) => Some(Rc::new(RefCell::new(Files::new(files)?))),
+            None => None,
+        };
+        Ok(Self {
+            is_of_threats: false,
+            files,
         })
     }
 
@@ -100,7 +109,7 @@ struct Files {
 }
 
 impl Files {
-    fn new(args: &EnrichArgs) -> anyhow::Result<Self> {
+    fn new(args: &EnrichFiles) -> anyhow::Result<Self> {
         let mut files = Self {
             feeds: all(&args.feed, feed::bad)?,
             allowed: all(&args.allow, feed::allowed)?,
@@ -142,6 +151,12 @@ impl Files {
         self.make();
         Some(self.now.clone())
     }
+}
+
+fn no_feed(flag: &str) -> UsageError {
+    UsageError(format!(
+        "{flag}: there is no feed; --feed names files of indicators"
+    ))
 }
 
 /// What they say.

@@ -48,7 +48,7 @@ fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         out.told,
         out.judge.left,
     );
-    if !args.enrich.feed.is_empty() {
+    if !args.enrich.files.feed.is_empty() {
         info!(target: NOTES, "flows that meet an indicator: {}", out.judge.threats);
     }
     Ok(ending)
