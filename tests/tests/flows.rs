@@ -11,7 +11,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use tracer_tests::{conntracer, record::Record, schema::violations_of_flow, scratch::Scratch};
+use serde_json::Value;
+use tracer_tests::{
+    conntracer, nemesis::accepts::message_is_valid, record::Record, schema::violations_of_flow,
+    scratch::Scratch,
+};
 
 /// A log, how many flows it tells, and the line that cannot be read.
 const SAMPLES: [(&str, &str, usize, u64); 10] = [
@@ -257,7 +261,16 @@ fn every_output_has_every_flow() {
             said(&output)
         );
     }
-    let output = read(&["-o", "nemesis"], &files);
+    let output = read(&["-o", "nemesis", "--nemesis-project", "IR-1"], &files);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let messages = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let rows = messages.map(|message: Value| {
+        assert_eq!(message_is_valid(&message), Ok(()), "{message}");
+        assert_eq!(message["metadata"]["project"], "IR-1");
+        message["data"].as_array().map_or(0, Vec::len)
+    });
+    assert_eq!(rows.sum::<usize>(), 21);
+    let output = read(&["--nemesis-project", "IR-1"], &files);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 

@@ -38,7 +38,6 @@ const STATES: [&str; 12] = [
     "CLOSING",
     "UNKNOWN",
 ];
-const PROTOCOLS: [&str; 4] = ["tcp,ipv4", "tcp,ipv6", "udp,ipv4", "udp,ipv6"];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -60,11 +59,17 @@ impl Kind {
             Self::Bool => value.is_boolean(),
             Self::Time => text.is_some_and(is_time),
             Self::Address => text.is_some_and(|text| text.parse::<std::net::SocketAddr>().is_ok()),
-            Self::Protocol => text.is_some_and(|text| PROTOCOLS.contains(&text)),
+            Self::Protocol => text.is_some_and(is_protocol),
             Self::State => text.is_some_and(|text| STATES.contains(&text)),
             Self::Pid => value.as_u64().is_some_and(|pid| i32::try_from(pid).is_ok()),
         }
     }
+}
+
+/// `tcp,ipv4` and the like; what the documentation has ends in an ellipsis.
+fn is_protocol(text: &str) -> bool {
+    let parts = text.split_once(',');
+    parts.is_some_and(|(name, family)| !name.is_empty() && matches!(family, "ipv4" | "ipv6"))
 }
 
 /// The literal `.000Z`, as the oldest version wants it.

@@ -10,8 +10,8 @@ use jiff::tz::{Offset, TimeZone};
 use tracer_core::{flows::read::Kind, logs};
 
 use super::{
-    EnrichArgs, HistoryArgs, LiveArgs, ShowArgs, Shown, VoiceArgs, WindowArgs, examples,
-    groups::heading, values::Duration,
+    EnrichArgs, HistoryArgs, LiveArgs, ProfileArgs, ShowArgs, Shown, VoiceArgs, WindowArgs,
+    examples, groups::heading, values::Duration,
 };
 
 /// Flags of `flows`.
@@ -26,9 +26,9 @@ impl FlowsArgs {
     /// How much is said.
     pub fn voice(&self) -> &VoiceArgs {
         match &self.command {
-            FlowsCommand::Read(args) => &args.show.output.tone.voice,
-            FlowsCommand::Listen(args) => &args.show.output.tone.voice,
-            FlowsCommand::Attribute(args) => &args.show.output.tone.voice,
+            FlowsCommand::Read(args) => &args.out.show.output.tone.voice,
+            FlowsCommand::Listen(args) => &args.out.show.output.tone.voice,
+            FlowsCommand::Attribute(args) => &args.out.show.output.tone.voice,
         }
     }
 }
@@ -41,6 +41,20 @@ impl FlowsArgs {
             _ => None,
         }
     }
+}
+
+/// What is shown of flows, and how.
+#[derive(Debug, Args)]
+pub struct FlowOutArgs {
+    /// What files say of the ends.
+    #[command(flatten)]
+    pub enrich: EnrichArgs,
+    /// Which, and where to.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// What is said in messages of Nemesis.
+    #[command(flatten)]
+    pub nemesis: ProfileArgs,
 }
 
 /// What is done with flows of other devices.
@@ -84,12 +98,9 @@ pub struct ReadFlowsArgs {
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,
-    /// What files say of the ends.
-    #[command(flatten)]
-    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
-    pub show: ShowArgs,
+    pub out: FlowOutArgs,
 }
 
 /// Flags of `flows listen`.
@@ -110,12 +121,9 @@ pub struct ListenFlowsArgs {
     /// What lines do not say.
     #[command(flatten)]
     pub log: FlowLogArgs,
-    /// What files say of the ends.
-    #[command(flatten)]
-    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
-    pub show: ShowArgs,
+    pub out: FlowOutArgs,
 }
 
 /// Flags of `flows attribute`.
@@ -163,12 +171,9 @@ pub struct AttributeFlowsArgs {
         help_heading = heading::OUTPUT
     )]
     pub args: Shown,
-    /// What files say of the ends.
-    #[command(flatten)]
-    pub enrich: EnrichArgs,
     /// What is shown, and how.
     #[command(flatten)]
-    pub show: ShowArgs,
+    pub out: FlowOutArgs,
     /// How the kernel is looked at; where the history is, and secrets in arguments.
     #[command(flatten)]
     pub kernel: LiveArgs,

@@ -75,29 +75,59 @@ impl FormatArgs {
         if output == OutputFormat::Nemesis || self.nemesis.is_empty() {
             return Ok(());
         }
-        let why = "--nemesis-…: these flags are for `-o nemesis` and `export nemesis`";
-        Err(UsageError(why.to_owned()))
+        Err(not_nemesis())
     }
+}
+
+fn not_nemesis() -> UsageError {
+    let why = "--nemesis-…: these flags are for `-o nemesis` and `export nemesis`";
+    UsageError(why.to_owned())
 }
 
 /// What is said in messages of Nemesis.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::OUTPUT)]
 pub struct NemesisArgs {
+    /// What is said in each.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Rows of Nemesis for every change of a TCP state, not only for the latest one
+    #[arg(id = "nemesis-states", long = "nemesis-states", hide_short_help = true)]
+    pub states: bool,
+}
+
+/// What is said in each message of Nemesis.
+#[derive(Debug, Args)]
+#[command(next_help_heading = heading::OUTPUT)]
+pub struct ProfileArgs {
     /// The project of messages of Nemesis [default: conntracer]
     #[arg(id = "nemesis-project", long = "nemesis-project", value_name = "NAME", value_parser = named, hide_short_help = true)]
     pub project: Option<String>,
     /// When Nemesis may forget them: a date, a time, or how long after their time [default: 100d]
     #[arg(id = "nemesis-expiration", long = "nemesis-expiration", value_name = "WHEN", value_parser = values::parse::<When>, hide_short_help = true)]
     pub expiration: Option<When>,
-    /// Rows of Nemesis for every change of a TCP state, not only for the latest one
-    #[arg(id = "nemesis-states", long = "nemesis-states", hide_short_help = true)]
-    pub states: bool,
 }
 
 impl NemesisArgs {
     fn is_empty(&self) -> bool {
-        self.project.is_none() && self.expiration.is_none() && !self.states
+        self.profile.is_empty() && !self.states
+    }
+}
+
+impl ProfileArgs {
+    fn is_empty(&self) -> bool {
+        self.project.is_none() && self.expiration.is_none()
+    }
+
+    /// Flags of a format that is not written make no sense.
+    ///
+    /// # Errors
+    /// If there are any.
+    pub fn check(&self, output: OutputFormat) -> Result<(), UsageError> {
+        if output == OutputFormat::Nemesis || self.is_empty() {
+            return Ok(());
+        }
+        Err(not_nemesis())
     }
 
     /// What is said in messages of so many rows at most.

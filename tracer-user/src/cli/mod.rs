@@ -37,9 +37,10 @@ pub use self::{
     enrich::{EnrichArgs, EnrichFiles},
     export::{Api, ExportArgs, ExportTo, NemesisExport, ServerArgs},
     flows::{
-        AttributeFlowsArgs, FlowLogArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs, ReadFlowsArgs,
+        AttributeFlowsArgs, FlowLogArgs, FlowOutArgs, FlowsArgs, FlowsCommand, ListenFlowsArgs,
+        ReadFlowsArgs,
     },
-    format::{BATCH, FormatArgs, NemesisArgs, Shown},
+    format::{BATCH, FormatArgs, NemesisArgs, ProfileArgs, Shown},
     generate::{CompletionsArgs, ManArgs},
     groups::{DetailArgs, LiveArgs, NetworkArgs, RecordArgs, ShowArgs, WatchArgs},
     history::{

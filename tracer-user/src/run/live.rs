@@ -392,7 +392,7 @@ pub fn sink(
         OutputFormat::Ocsf => Box::new(Ocsf::default()),
         OutputFormat::Nemesis => {
             say_what_is_shown(&arguments);
-            let profile = what.nemesis.profile(BATCH);
+            let profile = what.nemesis.profile.profile(BATCH);
             Box::new(Nemesis::new(
                 profile,
                 what.nemesis.states,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::Recorded;
 use crate::{
     flows::{End, Flow},
     protocol::Protocol,
@@ -31,6 +32,18 @@ impl Ends {
             source,
             destination,
         })
+    }
+
+    /// Whether it went to the host that had a connection, and did not come from there.
+    pub fn is_destination(&self, recorded: &Recorded) -> bool {
+        let has = |places: &[Place], port: u16| places.iter().any(|place| place.1 == port);
+        match recorded.local {
+            Some(local) => self.destination.contains(&local) && !self.source.contains(&local),
+            // Of which only the port is known.
+            None => {
+                has(&self.source, recorded.remote.1) && !has(&self.destination, recorded.remote.1)
+            }
+        }
     }
 
     /// All pairs that may be this end and the other end of a connection: who has begun it is not always known, nor on

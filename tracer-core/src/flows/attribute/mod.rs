@@ -87,7 +87,9 @@ impl Attribution {
             let all: Vec<&Recorded> = recorded.collect();
             let is_one = all.windows(2).all(|pair| pair[0].has_owner_of(pair[1]));
             return match self.known.connections().get(*first) {
-                Some(recorded) if is_one => Attributed::matched(recorded),
+                Some(recorded) if is_one => {
+                    Attributed::matched(recorded, ends.is_destination(recorded))
+                }
                 _ => Attributed::ambiguous(&all),
             };
         }

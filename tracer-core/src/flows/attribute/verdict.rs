@@ -78,11 +78,14 @@ pub struct Attributed {
     /// Who opened it, where that is another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<Arc<Process>>,
+    /// The host is where the flow went to.
+    #[serde(skip)]
+    pub is_of_destination: bool,
 }
 
 impl Attributed {
     /// It was this connection.
-    pub(super) fn matched(recorded: &Recorded) -> Self {
+    pub(super) fn matched(recorded: &Recorded, is_of_destination: bool) -> Self {
         Self {
             verdict: Match::Matched,
             why: None,
@@ -91,6 +94,7 @@ impl Attributed {
             host: Some(recorded.host.clone()),
             owner: recorded.owner.clone(),
             opened_by: recorded.opened_by.clone(),
+            is_of_destination,
         }
     }
 
@@ -113,6 +117,7 @@ impl Attributed {
             host: None,
             owner: None,
             opened_by: None,
+            is_of_destination: false,
         }
     }
 
@@ -120,7 +125,7 @@ impl Attributed {
     pub(super) fn unlogged(recorded: &Recorded) -> Self {
         Self {
             verdict: Match::Unlogged,
-            ..Self::matched(recorded)
+            ..Self::matched(recorded, false)
         }
     }
 }

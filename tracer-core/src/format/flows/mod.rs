@@ -5,11 +5,11 @@ mod ecs;
 mod ocsf;
 mod table;
 
-use super::{Layout, json::line};
+use super::{Layout, json::line, nemesis::flows as nemesis};
 use crate::{flows::Flow, scope::Scope};
 
 /// Ways to write flows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum As {
     /// Columns for people.
     Table(Layout),
@@ -23,28 +23,38 @@ pub enum As {
     Ecs,
     /// OCSF, Network Activity, one JSON object a line.
     Ocsf,
+    /// Messages of Nemesis 1.x, one JSON object a line.
+    Nemesis(Box<nemesis::Flows>),
 }
 
 impl As {
     /// Appends what stands above all flows, if anything does.
-    pub fn begin(self, out: &mut Vec<u8>) {
+    pub fn begin(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Table(layout) => table::headings(table::COLUMNS, layout, out),
-            Self::Attributed(layout) => table::headings(table::ATTRIBUTED, layout, out),
+            Self::Table(layout) => table::headings(table::COLUMNS, *layout, out),
+            Self::Attributed(layout) => table::headings(table::ATTRIBUTED, *layout, out),
             Self::Csv => csv::headings(out),
-            Self::Json | Self::Ecs | Self::Ocsf => {}
+            Self::Json | Self::Ecs | Self::Ocsf | Self::Nemesis(_) => {}
         }
     }
 
-    /// Appends a flow, complete with its line end.
-    pub fn write(self, flow: &Flow, out: &mut Vec<u8>) {
+    /// Appends a flow, complete with its line end, or what is complete before it.
+    pub fn write(&mut self, flow: &Flow, out: &mut Vec<u8>) {
         match self {
-            Self::Table(layout) => table::row(table::COLUMNS, flow, layout, out),
-            Self::Attributed(layout) => table::row(table::ATTRIBUTED, flow, layout, out),
+            Self::Table(layout) => table::row(table::COLUMNS, flow, *layout, out),
+            Self::Attributed(layout) => table::row(table::ATTRIBUTED, flow, *layout, out),
             Self::Json => line(flow, out),
             Self::Csv => csv::row(flow, out),
             Self::Ecs => ecs::write(flow, out),
             Self::Ocsf => ocsf::write(flow, out),
+            Self::Nemesis(messages) => messages.write(flow, out),
+        }
+    }
+
+    /// Appends what waited for more flows.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        if let Self::Nemesis(messages) = self {
+            messages.end(out);
         }
     }
 }
@@ -82,6 +92,7 @@ pub(super) mod tests {
     use crate::flows::{
         Action, Amount, End, Format, Icmp, Origin, Side, Stage, TcpFlags, ip::IpProtocol,
     };
+    use crate::format::nemesis::message::{Expiration, Profile};
 
     /// A flow with everything.
     pub fn flow() -> Flow {
@@ -120,12 +131,13 @@ pub(super) mod tests {
     }
 
     /// What is written of flows.
-    pub fn written(by: As, flows: &[Flow]) -> String {
+    pub fn written(mut by: As, flows: &[Flow]) -> String {
         let mut out = Vec::new();
         by.begin(&mut out);
         for flow in flows {
             by.write(flow, &mut out);
         }
+        by.end(&mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -150,7 +162,19 @@ pub(super) mod tests {
             is_coloured: false,
             is_wide: true,
         };
-        for by in [As::Table(layout), As::Json, As::Csv, As::Ecs, As::Ocsf] {
+        let profile = Profile {
+            project: "p".to_owned(),
+            expiration: Expiration::At(Timestamp::UNIX_EPOCH),
+            rows_max: 1,
+        };
+        for by in [
+            As::Table(layout),
+            As::Json,
+            As::Csv,
+            As::Ecs,
+            As::Ocsf,
+            As::Nemesis(Box::new(nemesis::Flows::new(profile))),
+        ] {
             let text = written(by, &[flow(), icmp.clone()]);
             assert!(!text.contains('\u{1b}'), "{text}");
             assert!(text.contains("52344") && text.ends_with('\n'), "{text}");

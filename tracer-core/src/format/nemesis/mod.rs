@@ -2,9 +2,10 @@
 //! them.
 //!
 //! Records become rows ([`rows`]): one of each connection and listener, with its latest state, or one of each
-//! change of it. Rows of one second become a message ([`message`]), since only the message has a time. The server
+//! change of it; or flows do, one each ([`flows`]). Rows of one second become a message ([`message`]), since only the message has a time. The server
 //! takes no key that it does not know, so nothing is told beside them.
 
+pub mod flows;
 pub mod message;
 mod row;
 pub mod rows;

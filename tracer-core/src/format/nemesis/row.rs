@@ -79,8 +79,8 @@ impl Row {
         let name = || who.map(|who| who.name.clone());
         let service = || told.service.as_deref().map(str::to_owned);
         Self {
-            local_address: address(local),
-            remote_address: told.remote.or(listens_to).map(address),
+            local_address: of_end(local),
+            remote_address: told.remote.or(listens_to).map(of_end),
             protocol: format!(
                 "{},{}",
                 told.protocol.word(),
@@ -95,7 +95,7 @@ impl Row {
 }
 
 /// Text of the server's database has no NUL in it.
-fn said(text: Option<String>) -> Option<String> {
+pub(super) fn said(text: Option<String>) -> Option<String> {
     text.map(|text| text.replace('\0', "\u{fffd}"))
         .filter(|text| !text.is_empty())
 }
@@ -117,6 +117,11 @@ fn canonical(end: End) -> IpAddr {
     end.ip.to_canonical()
 }
 
-fn address(end: End) -> String {
-    SocketAddr::new(canonical(end), end.port.unwrap_or(0)).to_string()
+/// Address and port, of IPv6 with brackets.
+pub(super) fn address(ip: IpAddr, port: u16) -> String {
+    SocketAddr::new(ip.to_canonical(), port).to_string()
+}
+
+fn of_end(end: End) -> String {
+    address(end.ip, end.port.unwrap_or(0))
 }

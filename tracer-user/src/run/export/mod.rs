@@ -40,7 +40,7 @@ fn nemesis(args: &NemesisExport) -> anyhow::Result<Ending> {
     let mut journal = Journal::open(journal::path(args), args.dry_run)?;
     live::say_what_is_shown(&arguments);
     let (told, gathered) = gather::gather(args, &config, arguments)?;
-    let profile = args.nemesis.profile(args.batch);
+    let profile = args.nemesis.profile.profile(args.batch);
     let key = |told: &Told| journal::key(&endpoint, &profile.project, told);
     let fresh = unposted(told, &journal, args.server.repost_unknown, key);
     let messages = messages(fresh, &profile);

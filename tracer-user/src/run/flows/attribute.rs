@@ -43,7 +43,7 @@ pub fn run(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
-    let out = Out::with(&args.show, &args.enrich, As::Attributed)?;
+    let out = Out::with(&args.out, As::Attributed)?;
     let (mut known, known_ending) = known(args)?;
     for ip in &args.address {
         known.address(*ip);
@@ -55,7 +55,7 @@ fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
         is_of_unlogged: args.unlogged,
         counts: BTreeMap::new(),
     };
-    let mut reading = Reading::new(&args.log, &args.show.output.tone.voice, attributing);
+    let mut reading = Reading::new(&args.log, &args.out.show.output.tone.voice, attributing);
     reading.files(&args.files)?;
     let (attributing, problems, ending) = reading.end()?;
     attributing.end(problems)?;
@@ -252,7 +252,7 @@ impl Attributing {
                 }
             }
         }
-        self.out.flush()?;
+        self.out.end()?;
         let counts = self.counts.iter();
         let counts: Vec<String> = counts
             .map(|(word, count)| format!("{word}: {count}"))

@@ -54,7 +54,7 @@ fn follow(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
         let why = "--follow: stdin is read as it comes without it";
         return Err(UsageError(why.to_owned()).into());
     }
-    let mut lines = Lines::new("followed", &args.log, &args.show, &args.enrich)?;
+    let mut lines = Lines::new("followed", &args.log, &args.out)?;
     lines.within(args.window.resolve(&Zoned::now())?);
     let signals = ending_signals();
     signals.thread_block()?;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{deal, out::Out, problems::Problems};
 use crate::{
-    cli::{EnrichArgs, FlowLogArgs, ShowArgs, Window},
+    cli::{FlowLogArgs, FlowOutArgs, Window},
     run::{Ending, NOTES},
 };
 
@@ -25,12 +25,7 @@ pub struct Lines {
 
 impl Lines {
     /// What is told goes where these flags say. `name`: where all of them come from.
-    pub fn new(
-        name: &str,
-        log: &FlowLogArgs,
-        show: &ShowArgs,
-        enrich: &EnrichArgs,
-    ) -> anyhow::Result<Self> {
+    pub fn new(name: &str, log: &FlowLogArgs, out: &FlowOutArgs) -> anyhow::Result<Self> {
         let now = Now::from(Timestamp::now());
         let around = Around {
             zone: log.tz.clone(),
@@ -39,7 +34,7 @@ impl Lines {
             now: now.clone(),
         };
         Ok(Self {
-            out: Out::new(show, enrich)?,
+            out: Out::new(out)?,
             problems: Problems::new(name),
             now,
             senders: logs::Senders::new(log.format, around),
@@ -71,7 +66,7 @@ impl Lines {
         let mut taken = logs::Taken::default();
         self.senders.end(&mut taken);
         deal::lines(&mut taken, &mut self.problems, &mut self.out)?;
-        self.out.flush()?;
+        self.out.end()?;
         let problems = self.problems.end();
         info!(
             target: NOTES,

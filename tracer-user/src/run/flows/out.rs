@@ -7,12 +7,12 @@ use std::{
 
 use tracer_core::{
     flows::Flow,
-    format::{Layout, flows::As},
+    format::{Layout, flows::As, nemesis::flows::Flows},
 };
 
 use super::judge::Judge;
 use crate::{
-    cli::{EnrichArgs, OutputArgs, OutputFormat, ShowArgs, UsageError},
+    cli::{BATCH, FlowOutArgs, OutputArgs, OutputFormat, ProfileArgs},
     run::{Ending, enrich::Enriching, live},
 };
 
@@ -43,22 +43,20 @@ impl Out {
     ///
     /// # Errors
     /// If they cannot be, or what is selected is nothing that flows can answer.
-    pub fn new(args: &ShowArgs, enrich: &EnrichArgs) -> anyhow::Result<Self> {
-        Self::with(args, enrich, As::Table)
+    pub fn new(args: &FlowOutArgs) -> anyhow::Result<Self> {
+        Self::with(args, As::Table)
     }
 
     /// The same with a table of one's own.
     ///
     /// # Errors
     /// As those of [`Self::new`].
-    pub fn with(
-        args: &ShowArgs,
-        enrich: &EnrichArgs,
-        table: fn(Layout) -> As,
-    ) -> anyhow::Result<Self> {
-        let judge = Judge::new(args, Enriching::new(enrich)?)?;
-        let by = by(&args.output, table)?;
-        let (writer, name) = live::writer(&args.output)?;
+    pub fn with(args: &FlowOutArgs, table: fn(Layout) -> As) -> anyhow::Result<Self> {
+        let output = &args.show.output;
+        args.nemesis.check(output.output)?;
+        let judge = Judge::new(&args.show, Enriching::new(&args.enrich)?)?;
+        let by = by(output, &args.nemesis, table);
+        let (writer, name) = live::writer(output)?;
         let mut out = Self {
             judge,
             by,
@@ -78,6 +76,17 @@ impl Out {
     /// If it cannot be written.
     pub fn flush(&mut self) -> Result<(), NotWritten> {
         self.writer.flush().map_err(|error| self.not_written(error))
+    }
+
+    /// Writes what waited for more, and hands over all of it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn end(&mut self) -> Result<(), NotWritten> {
+        self.line.clear();
+        self.by.end(&mut self.line);
+        self.put()?;
+        self.flush()
     }
 
     fn put(&mut self) -> Result<(), NotWritten> {
@@ -143,16 +152,13 @@ pub fn unless_closed(result: anyhow::Result<Ending>) -> anyhow::Result<Ending> {
 }
 
 /// How they are written.
-fn by(args: &OutputArgs, table: fn(Layout) -> As) -> Result<As, UsageError> {
-    Ok(match args.output {
+fn by(args: &OutputArgs, nemesis: &ProfileArgs, table: fn(Layout) -> As) -> As {
+    match args.output {
         OutputFormat::Table | OutputFormat::Wide => table(live::layout(args)),
         OutputFormat::Json => As::Json,
         OutputFormat::Csv => As::Csv,
         OutputFormat::Ecs => As::Ecs,
         OutputFormat::Ocsf => As::Ocsf,
-        OutputFormat::Nemesis => {
-            let why = "-o: `nemesis` is of connections of a host; flows have table, wide, json, csv, ecs and ocsf";
-            return Err(UsageError(why.to_owned()));
-        }
-    })
+        OutputFormat::Nemesis => As::Nemesis(Box::new(Flows::new(nemesis.profile(BATCH)))),
+    }
 }

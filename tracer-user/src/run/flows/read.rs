@@ -36,19 +36,19 @@ pub fn run(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
 
 fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
     let window = args.window.resolve(&Zoned::now())?;
-    let mut out = Out::new(&args.show, &args.enrich)?;
+    let mut out = Out::new(&args.out)?;
     out.judge.window = window;
-    let mut reading = Reading::new(&args.log, &args.show.output.tone.voice, out);
+    let mut reading = Reading::new(&args.log, &args.out.show.output.tone.voice, out);
     reading.files(&args.files)?;
     let (mut out, problems, ending) = reading.end()?;
-    out.flush()?;
+    out.end()?;
     info!(
         target: NOTES,
         "flows: {}; not selected: {}; could not be read: {problems}",
         out.told,
         out.judge.left,
     );
-    if !args.enrich.files.feed.is_empty() {
+    if !args.out.enrich.files.feed.is_empty() {
         info!(target: NOTES, "flows that meet an indicator: {}", out.judge.threats);
     }
     Ok(ending)

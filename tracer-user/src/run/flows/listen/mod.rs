@@ -38,7 +38,7 @@ pub fn run(args: &ListenFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn listen(args: &ListenFlowsArgs) -> anyhow::Result<Ending> {
-    let mut received = Received::new(&args.log, &args.show, &args.enrich)?;
+    let mut received = Received::new(&args.log, &args.out)?;
     let mut sockets = Sockets::bind(args)?;
     let signals = ending_signals();
     signals.thread_block()?;

@@ -13,7 +13,7 @@ use tracer_core::{
 use tracing::{error, info};
 
 use crate::{
-    cli::{EnrichArgs, FlowLogArgs, ShowArgs},
+    cli::{FlowLogArgs, FlowOutArgs},
     run::{
         Ending, NOTES,
         flows::{deal, lines::Lines},
@@ -35,9 +35,9 @@ pub struct Received {
 
 impl Received {
     /// What is told goes where these flags say.
-    pub fn new(log: &FlowLogArgs, show: &ShowArgs, enrich: &EnrichArgs) -> anyhow::Result<Self> {
+    pub fn new(log: &FlowLogArgs, out: &FlowOutArgs) -> anyhow::Result<Self> {
         Ok(Self {
-            lines: Lines::new(NAME, log, show, enrich)?,
+            lines: Lines::new(NAME, log, out)?,
             exporters: Exporters::default(),
             agents: Agents::default(),
             packets: 0,
