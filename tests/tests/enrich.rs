@@ -108,6 +108,9 @@ fn rows_of_accounts_say_what_they_speak_with() {
         table.contains("5.00 KB both") && table.contains("SE AS29518"),
         "{table}"
     );
+    let (table, ..) = files.run(&format!("hosts --from fw.log --by user {ALL}"));
+    let heading = "user alice, Alice A., Finance, 1 destination, 5.00 KB, first seen ";
+    assert!(table.contains(heading), "{table}");
     // Flows and records are in one table, and what is of neither is said.
     let record = r#"{"time":"2026-11-20T10:00:01Z","event":"connect","seq":1,"host":"web1","id":"1f-0","protocol":"tcp","family":"ipv4","direction":"outbound","direction_source":"observed","state":"SYN_SENT","local":{"ip":"10.0.0.5","port":52344},"remote":{"ip":"89.160.20.112","port":443,"scope":"external"},"netns":1,"attribution":"none"}"#;
     let _ = files

@@ -2,6 +2,7 @@
 
 pub(crate) mod cells;
 mod csv;
+mod group;
 mod table;
 
 use super::{Layout, json::line};

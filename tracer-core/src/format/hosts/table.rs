@@ -2,7 +2,10 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::cells::{Column, SHOWN, WANTED};
+use super::{
+    cells::{Column, SHOWN, WANTED},
+    group,
+};
 use crate::{
     clock::Clock,
     format::{
@@ -98,21 +101,22 @@ impl Table<'_> {
         let columns = self.columns(rows, clock);
         let title = |shown: &Shown| shown.column.title().to_owned();
         self.row(BOLD, &columns, title);
-        let mut group = None;
-        for row in rows {
-            if row.group != group {
-                group.clone_from(&row.group);
-                let text = group
-                    .as_ref()
-                    .map(|group| format!("{} {}", group.by, printable(&group.name)));
-                self.line(BOLD, &text.unwrap_or_default());
+        for group in rows.chunk_by(|one, other| one.group == other.group) {
+            if group.first().is_some_and(|row| row.group.is_some()) {
+                self.line(BOLD, &group::heading(group, clock));
             }
+            self.group(group, &columns, clock);
+        }
+    }
+
+    fn group(&mut self, rows: &[Row], columns: &[Shown], clock: &Clock) {
+        for row in rows {
             let style = match () {
                 () if !row.threat.is_empty() => ALARM,
                 () if row.failed.is_empty() || row.connections > 0 => "",
                 () => DIM,
             };
-            self.row(style, &columns, |shown| {
+            self.row(style, columns, |shown| {
                 shown.column.cell(row, clock, shown.width)
             });
         }
