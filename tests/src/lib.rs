@@ -32,6 +32,7 @@ pub mod signals;
 pub mod stories;
 pub mod terminal;
 pub mod tracer;
+pub mod whole;
 
 use std::{
     path::PathBuf,

@@ -25,6 +25,7 @@ use tracer_tests::{
     schema::violations,
     scratch::Scratch,
     wait_until,
+    whole::assert_whole,
 };
 
 #[test]
@@ -55,7 +56,7 @@ fn connections_are_kept_with_who_made_them() {
     agent.wait_for("STOPPING=1");
     let history = agent.history.clone();
     let (status, stderr) = agent.end();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(stderr.contains("connections of 14 d"), "{stderr}");
     let ended = "SELECT count(*) FROM run WHERE stopped IS NOT NULL AND heartbeat >= started \
                  AND json_extract(start, '$.event') = 'start' AND json_extract(stop, '$.event') = 'stop'";
@@ -80,7 +81,7 @@ fn what_stays_open_is_counted_while_it_does() {
     client.kill();
     server.kill();
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_second_agent_is_refused() {
     assert!(said.contains(&by), "{said}");
     assert_eq!(agent.number("SELECT count(*) FROM run"), 1);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn killed_it_leaves_what_was_kept_and_goes_on_when_started_anew() {
         2
     );
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn its_configuration_is_read_again_and_a_wrong_one_changes_nothing() {
     let (port, _) = talk(&netns, "1", "1");
     wait_until("the third has it, too", || agent.number(&named(port)) == 1);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(stderr.contains("line 1"), "{stderr}");
     assert!(
         stderr.contains("what was configured before goes on"),
@@ -204,7 +205,7 @@ fn a_selection_is_streamed_beside_what_is_kept() {
     );
     wait_until("both ends are kept", || agent.number(&kept) == 2);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     let text = std::fs::read_to_string(&out).unwrap();
     let records = streamed(&text);
     let events: Vec<&str> = records.iter().map(Record::event).collect();
@@ -270,7 +271,7 @@ fn the_history_goes_on_when_nobody_reads_the_stream_any_more() {
         wait_until("it is kept", || agent.number(&kept(port)) == 1);
     }
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     let said = stderr.matches("nobody reads stdout any more").count();
     assert_eq!(said, 1, "{stderr}");
 }

@@ -26,6 +26,7 @@ use tracer_tests::{
     schema::violations,
     scratch::Scratch,
     wait_until,
+    whole::assert_whole,
 };
 
 const NODE: &str = "worker-1";
@@ -146,7 +147,7 @@ impl Agent {
     fn stop(self) -> (Vec<Record>, String) {
         self.container.terminate();
         let status = self.runc.borrow_mut().wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.said());
+        assert_whole(status, &self.said());
         (self.streamed(), self.said())
     }
 }

@@ -27,6 +27,7 @@ use tracer_tests::{
     record::Record,
     scratch::Scratch,
     wait_until,
+    whole::assert_whole,
 };
 
 const UID: &str = "6f3a1c2e-8b4d-4e5f-9a0b-1c2d3e4f5a6b";
@@ -186,7 +187,7 @@ fn the_list_names_what_no_file_does() {
         assert_eq!(request.authorization, format!("Bearer {TOKEN}"));
     }
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(
         stderr.contains("tells 1 pods of worker-1.example.com"),
         "{stderr}"
@@ -207,7 +208,7 @@ fn the_agent_selects_by_names_of_the_list() {
     scene.wait_for_pod(&[]);
     assert_eq!(agent.number("SELECT count(*) FROM connections"), 1);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn without_the_flag_nobody_is_asked() {
         assert_eq!(record.at("pod"), &json!({"uid": UID}));
     }
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(scene.server.seen().is_empty());
 }
 
@@ -253,7 +254,7 @@ fn files_of_the_node_win() {
             assert_eq!(record.text("container.image"), "");
         }
         let (status, stderr) = agent.stop();
-        assert!(status.success(), "{status:?}: {stderr}");
+        assert_whole(status, &stderr);
     });
 }
 
@@ -304,7 +305,7 @@ fn a_pod_that_the_server_tells_of_late_is_named_in_what_follows() {
     });
     scene.wait_for_pod(&["--namespace", "shop"]);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(
         stderr.contains("knows no pods of worker-1.example.com: is that"),
         "{stderr}"
@@ -322,7 +323,7 @@ fn a_pod_that_is_deleted_at_once_is_known_for_a_while() {
     scene.run(&id);
     scene.wait_for_pod(&["--pod", "web-0", "--container", "web"]);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(stderr.contains("pods of this node: 1; 1 lists"), "{stderr}");
     assert!(
         !stderr.contains("does not tell"),
@@ -345,7 +346,7 @@ fn who_is_too_late_asks_for_a_list_again() {
     scene.run(&id);
     scene.wait_for_pod(&["--pod", "web-0"]);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert!(
         stderr.contains("pods of this node: 2; 2 lists, 1 watches broke"),
         "{stderr}"
@@ -368,7 +369,7 @@ fn a_server_that_refuses_is_said_once_and_asked_again() {
     scene.run(&id);
     scene.wait_for_pod(&["--pod", "web-0"]);
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     let said = "does not tell the pods of worker-1.example.com: 403 Forbidden: pods is forbidden";
     assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
     assert!(
@@ -393,7 +394,7 @@ fn a_server_that_comes_back_is_said_although_nothing_changed() {
     scene.server.put(&other_pod(2));
     scene.wait_until_heard();
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     assert_eq!(
         stderr.matches("500 Other: etcd has no leader").count(),
         1,

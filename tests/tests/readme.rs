@@ -9,7 +9,9 @@ use std::{
     process::Command,
 };
 
-use tracer_tests::{conntracer, netns::Netns, scratch::Scratch, terminal::Terminal};
+use tracer_tests::{
+    conntracer, netns::Netns, scratch::Scratch, terminal::Terminal, whole::is_whole,
+};
 
 /// The commands in a page's blocks of shell code.
 fn commands_of(page: &Path) -> Vec<String> {
@@ -64,9 +66,8 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
     // An agent that was there for a second covers less than what is asked, and the answer says so.
     let is_uncovered = is_of_history && output.status.code() == Some(3);
     let said = String::from_utf8_lossy(&output.stderr);
-    let is_skipped = output.status.code() == Some(3) && is_only_skipped(&said);
     assert!(
-        output.status.success() || is_uncovered || is_skipped,
+        is_uncovered || is_whole(output.status, &said),
         "{words:?}: {}: {said}",
         output.status,
     );
@@ -79,16 +80,6 @@ fn run(program: &Path, words: &[&str], directory: &Path, netns: &Netns) {
             || has("--dry-run"),
         "{words:?}"
     );
-}
-
-/// Whether nothing else is missing than what hooks would have told that the kernel skipped, because an interrupt
-/// came while they ran. Of which namespace that was nobody knows, so it is told in each; what else runs on this
-/// machine decides it, and not the command.
-fn is_only_skipped(said: &str) -> bool {
-    let lost = said.split_once("records were lost: ");
-    let what = lost.and_then(|(_, rest)| rest.lines().next());
-    let word = what.and_then(|what| what.split_once(' '));
-    word.is_some_and(|(_, reason)| reason == "hook_missed")
 }
 
 /// Shortens what would take minutes, and does what a shell does.

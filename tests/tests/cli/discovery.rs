@@ -63,8 +63,8 @@ const SAMPLES: [Sample; 12] = [
         &[6, 13, 24],
         &["info", "info", "info", "info", "info"],
     ),
-    sample("cloudtrail", "cloudtrail.json", &[22], &["info"]),
-    sample("azure", "azure.json", &[23], &["info"]),
+    sample("cloudtrail", "cloudtrail.json", &[18], &["info"]),
+    sample("azure", "azure.json", &[15], &["info"]),
     sample("azure", "azure-exported.json", &[5], &["info"]),
     sample("gcp", "gcp.json", &[6, 7], &["info"]),
 ];

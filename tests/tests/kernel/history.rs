@@ -11,6 +11,7 @@ use tracer_tests::{
     rung::Rung,
     scratch::Scratch,
     wait_until,
+    whole::assert_whole,
 };
 
 on_outer_rungs!(own: what_an_agent_has_kept_is_told);
@@ -25,7 +26,7 @@ fn what_an_agent_has_kept_is_told(rung: Rung) {
     wait_until("both ends are kept", || agent.number(&closed) == 2);
     let history = agent.history.clone();
     let (status, stderr) = agent.stop();
-    assert!(status.success(), "{status:?}: {stderr}");
+    assert_whole(status, &stderr);
     let ask = |words: &[&str]| {
         let mut command = Command::new(conntracer());
         command.args(words).args(["-o", "json", "--port"]);
