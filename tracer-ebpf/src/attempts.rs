@@ -126,6 +126,16 @@ pub fn syn_sent(key: u64, connection: &Connection) {
     }
 }
 
+/// Whether a connect call is under way on a socket whose SYN the connect hook has not seen yet. It will.
+#[inline(always)]
+pub fn is_to_send(key: u64) -> bool {
+    let Some(attempt) = ATTEMPTS.get_ptr(key) else {
+        return false;
+    };
+    // SAFETY: the map's value is an Attempt; one byte.
+    unsafe { (*attempt).syn == 0 }
+}
+
 /// The socket fell back to CLOSE without an error of its own. Whether the end of the call will
 /// report it: not where somebody else brought that about.
 #[inline(always)]

@@ -10,7 +10,7 @@ use tracer_abi::{Connection, Detail, Direction, Kind, Protocol, tcp};
 
 use super::existing_udp;
 use crate::{
-    connections,
+    attempts, connections,
     emit::report,
     holders,
     kernel::{File, Probed, Sock, Task, forget_type},
@@ -77,6 +77,8 @@ fn found(sock: Sock<Probed>, connection: &mut Connection) -> bool {
     let direction = match state {
         // A request is no socket yet, and what is closed is none any more.
         tcp::NEW_SYN_RECV | tcp::CLOSE => return false,
+        // It came into this state just now, and the connect hook is about to tell of it.
+        tcp::SYN_SENT if attempts::is_to_send(sock.key()) => return false,
         tcp::LISTEN => Direction::LISTENING,
         tcp::SYN_SENT => Direction::OUTBOUND,
         _ => Direction::UNKNOWN,
