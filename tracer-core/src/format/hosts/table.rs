@@ -256,7 +256,7 @@ impl Table<'_> {
             .iter()
             .partition(|rule| rule.from == SPECIAL && !self.layout.is_wide);
         let text = |rule: &&Rule| {
-            let networks = rule.networks.join(",");
+            let networks = rule.networks.join(", ");
             printable(&format!("{}: {networks} ({})", rule.scope, rule.from))
         };
         let mut parts: Vec<String> = named.iter().map(text).collect();
