@@ -342,6 +342,18 @@ fn each_flow_of_a_router_has_the_process_that_made_it() {
     );
     assert!(said.contains("clocks of devices are"), "{said}");
 
+    // Of one process only, as of connections.
+    let pid = made.values().next().unwrap();
+    let (of_one, output) = attribute(&[&exports, "--from", &recording, "--pid", &pid.to_string()]);
+    assert!(output.status.success());
+    let is_right = |flow: &Record| flow.number("process.pid") == Some(*pid);
+    assert!(of_one.iter().all(is_right));
+    assert_eq!(
+        of_one.len(),
+        flows.iter().filter(|flow| is_right(flow)).count()
+    );
+    assert!(!of_one.is_empty());
+
     tells_what_nobody_made(&scratch, &recording, second);
 }
 

@@ -286,7 +286,6 @@ fn the_flags_of_connections_select() {
         (&["--external"], 0),
         (&["--external", "--external-cidr", "198.51.100.0/24"], 1),
         (&["--port", "23", "--remote", "203.0.113.9", "--any"], 3),
-        (&["--user", "alice"], 0),
     ] {
         let output = read(&[words, &["-o", "json"]].concat(), files);
         assert_eq!(flows(&output).len(), count, "{words:?}: {}", said(&output));
@@ -303,6 +302,17 @@ fn the_flags_of_connections_select() {
         assert!(output.stdout.is_empty());
         assert!(said(&output).contains(flag[0]), "{}", said(&output));
     }
+}
+
+#[test]
+fn logs_that_name_no_users_cannot_answer_for_them() {
+    let (aws, panos) = (fixture("aws.log"), fixture("panos.log"));
+    let output = read(&["--user", "alice", "-o", "json"], &[&panos, &aws]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let expected = "--user: none of 3 flows of aws-vpc names a user";
+    assert!(said(&output).contains(expected), "{}", said(&output));
+    // What is known is shown all the same.
+    assert_eq!(flows(&output).len(), 1);
 }
 
 #[test]

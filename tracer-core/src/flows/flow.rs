@@ -13,6 +13,7 @@ use crate::{
     geo::{As, Geo},
     logs,
     people::Profile,
+    record::Owner,
     scope::Scope,
     threat::Hit,
 };
@@ -118,6 +119,18 @@ impl Flow {
             device: None,
             attributed: None,
         }
+    }
+
+    /// Who the device says its ends are.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        let users = [&self.source.user, &self.destination.user];
+        users.into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whose connection of this host it was, if that was asked and found.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Owner> {
+        self.attributed.as_ref()?.owner.as_deref()
     }
 }
 

@@ -6,12 +6,14 @@ pub mod attribute;
 pub mod export;
 mod flow;
 pub mod ip;
+mod named;
 pub mod read;
 mod rules;
 mod selected;
 
 pub use self::{
     flow::{Action, Amount, End, Flow, Format, Icmp, Nat, Origin, Packet, Side, Stage, TcpFlags},
+    named::Named,
     rules::Rules,
     selected::{Accounts, NotOfFlows, Selected},
 };

@@ -8,11 +8,12 @@ use super::{End, Flow};
 use crate::{
     protocol::Protocol,
     scope::Scope,
-    select::{Selection, Term, Test},
+    select::{Person, Selection, Term, Test},
 };
 
 /// A selection that flows can answer. A device knows neither processes nor which end is this host, so what asks for
-/// them is refused: that nothing is found would be taken for an answer.
+/// them is refused: that nothing is found would be taken for an answer. Of flows that are [attributed](Flow::attributed)
+/// the process is known.
 #[derive(Debug)]
 pub struct Selected {
     terms: Vec<Term>,
@@ -20,10 +21,10 @@ pub struct Selected {
     accounts: Vec<Accounts>,
 }
 
-/// `--user`, of accounts as devices name them.
+/// `--user`, of accounts as devices name them, and of processes where those are known.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// Patterns of names; a domain may be left out.
+    /// Patterns of names; a domain may be left out. The id of a process's user counts as a name.
     pub names: Vec<Pattern>,
     /// `--not-user`
     pub is_negated: bool,
@@ -34,11 +35,16 @@ pub struct Accounts {
 pub struct NotOfFlows(pub &'static str);
 
 impl Selected {
-    /// From what was asked for.
+    /// From what was asked for. `attributed`: it is asked about flows whose processes are looked for.
     ///
     /// # Errors
     /// If flows cannot answer it.
-    pub fn new(selection: &Selection, accounts: Vec<Accounts>) -> Result<Self, NotOfFlows> {
+    pub fn new(
+        selection: &Selection,
+        accounts: Vec<Accounts>,
+        attributed: bool,
+    ) -> Result<Self, NotOfFlows> {
+        let can_answer = |test: &Test| is_told(test) || (attributed && test.is_about_owners());
         if let Some(term) = selection.terms.iter().find(|term| !can_answer(&term.test)) {
             return Err(NotOfFlows(term.test.flag()));
         }
@@ -53,6 +59,12 @@ impl Selected {
             (0, _) => Err(NotOfFlows("outcome")),
             _ => Err(NotOfFlows("event")),
         }
+    }
+
+    /// Whether it asks whose flows are.
+    #[must_use]
+    pub fn is_about_users(&self) -> bool {
+        !self.accounts.is_empty()
     }
 
     /// Whether a flow is one of them.
@@ -74,12 +86,15 @@ impl Selected {
 
 impl Accounts {
     fn has(&self, flow: &Flow) -> bool {
-        let users = [&flow.source.user, &flow.destination.user];
-        let mut users = users.into_iter().flatten();
-        users.any(|user| {
+        let is_one = |user: &str| {
             let mut names = self.names.iter();
             names.any(|name| name.matches(user) || name.matches(without_domain(user)))
-        })
+        };
+        let owner = flow.owner().map(|owner| &owner.user);
+        let is_of_owner = owner.is_some_and(|user| {
+            is_one(&user.uid.to_string()) || user.name.as_deref().is_some_and(is_one)
+        });
+        is_of_owner || flow.users().any(is_one)
     }
 }
 
@@ -89,8 +104,8 @@ fn without_domain(user: &str) -> &str {
     name.split_once('@').map_or(name, |(name, _)| name)
 }
 
-/// Whether a flow has what a test looks at.
-fn can_answer(test: &Test) -> bool {
+/// Whether a device tells what a test looks at.
+fn is_told(test: &Test) -> bool {
     matches!(
         test,
         Test::Port(_) | Test::Remote(_) | Test::External | Test::Protocol(_)
@@ -112,7 +127,7 @@ fn holds(test: &Test, flow: &Flow) -> bool {
             let protocol = flow.protocol.and_then(|one| Protocol::of_number(one.0));
             protocol.is_some_and(|one| protocols.contains(&one))
         }
-        _ => false,
+        _ => test.is_of(flow.owner().map(Person::from)),
     }
 }
 
@@ -146,7 +161,7 @@ mod tests {
             terms: vec![Term { test, is_negated }],
             ..Selection::default()
         };
-        Selected::new(&selection, Vec::new())
+        Selected::new(&selection, Vec::new(), false)
             .unwrap()
             .keeps(&flow())
     }
@@ -178,7 +193,7 @@ mod tests {
         let keeps = |name: &str, is_negated| {
             let names = vec![Pattern::new(name).unwrap()];
             let accounts = vec![Accounts { names, is_negated }];
-            let selected = Selected::new(&Selection::default(), accounts).unwrap();
+            let selected = Selected::new(&Selection::default(), accounts, false).unwrap();
             selected.keeps(&flow())
         };
         assert!(keeps("alice", false) && keeps("CORP\\*", false));
@@ -196,13 +211,17 @@ mod tests {
                 }],
                 ..Selection::default()
             };
-            Selected::new(&selection, Vec::new()).err()
+            Selected::new(&selection, Vec::new(), false).err()
         };
         assert_eq!(of(Test::Pid(vec![1])), Some(NotOfFlows("pid")));
         let any = Selection {
             any: true,
             ..Selection::default()
         };
-        assert!(Selected::new(&any, Vec::new()).unwrap().keeps(&flow()));
+        assert!(
+            Selected::new(&any, Vec::new(), false)
+                .unwrap()
+                .keeps(&flow())
+        );
     }
 }

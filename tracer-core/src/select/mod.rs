@@ -213,44 +213,51 @@ impl Test {
 
     /// Whether a test that needs user space holds.
     fn holds(&self, subject: Subject<'_>) -> bool {
-        let owner = subject.owner;
         match self {
-            Self::Pid(pids) => owner.is_some_and(|owner| pids.contains(&owner.pid)),
-            Self::Process(names) => owner.is_some_and(|owner| {
-                let mut names = names.iter().map(String::as_str);
-                names.any(|name| name == owner.name || Some(name) == owner.file_name())
-            }),
-            Self::Exe(patterns) => is_called(patterns, owner.and_then(|owner| owner.exe)),
             Self::Direction(directions) => subject
                 .direction
                 .is_some_and(|direction| directions.contains(&direction)),
-            Self::Container(patterns) => {
-                owner
-                    .and_then(|owner| owner.container)
-                    .is_some_and(|container| {
-                        begins(patterns, &container.id)
-                            || is_called(patterns, container.name.as_deref())
-                    })
+            Self::Threat => subject.is_threat,
+            _ => self.is_of(subject.owner),
+        }
+    }
+
+    /// Whether a test looks at an owner, and at nothing that only the kernel's tables know of one.
+    pub(crate) fn is_about_owners(&self) -> bool {
+        matches!(
+            self,
+            Self::Pid(_)
+                | Self::Process(_)
+                | Self::Exe(_)
+                | Self::Container(_)
+                | Self::Pod(_)
+                | Self::Namespace(_)
+        )
+    }
+
+    /// Whether such a test holds for an owner.
+    pub(crate) fn is_of(&self, owner: Option<Person<'_>>) -> bool {
+        let Some(owner) = owner else {
+            return false;
+        };
+        let pod = owner.pod;
+        match self {
+            Self::Pid(pids) => pids.contains(&owner.pid),
+            Self::Process(names) => {
+                let mut names = names.iter().map(String::as_str);
+                names.any(|name| name == owner.name || Some(name) == owner.file_name())
             }
-            Self::Pod(patterns) => owner.and_then(|owner| owner.pod).is_some_and(|pod| {
+            Self::Exe(patterns) => is_called(patterns, owner.exe),
+            Self::Container(patterns) => owner.container.is_some_and(|container| {
+                begins(patterns, &container.id) || is_called(patterns, container.name.as_deref())
+            }),
+            Self::Pod(patterns) => pod.is_some_and(|pod| {
                 begins(patterns, &pod.uid) || is_called(patterns, pod.name.as_deref())
             }),
             Self::Namespace(patterns) => {
-                let pod = owner.and_then(|owner| owner.pod);
                 is_called(patterns, pod.and_then(|pod| pod.namespace.as_deref()))
             }
-            Self::Threat => subject.is_threat,
-            // Decided with the kernel's tables.
-            Self::Port(_)
-            | Self::LocalPort(_)
-            | Self::RemotePort(_)
-            | Self::Remote(_)
-            | Self::External
-            | Self::Protocol(_)
-            | Self::User(_)
-            | Self::Login(_)
-            | Self::Cgroup(_)
-            | Self::Netns(_) => false,
+            _ => false,
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::super::csv::line;
 use crate::{
     flows::{Action, Amount, End, Flow, Origin, Side, Stage, attribute::Attributed},
-    record::Owner,
     scope::Scope,
     threat::Hit,
 };
@@ -80,16 +79,16 @@ const COLUMNS: &[Column] = &[
     }),
     ("match_reason", |flow| found(flow)?.why.clone()),
     ("connection", |flow| shown(found(flow)?.connection)),
-    ("pid", |flow| Some(owner(flow)?.process.pid.to_string())),
-    ("process", |flow| Some(owner(flow)?.process.name.clone())),
-    ("exe", |flow| owner(flow)?.process.exe.clone()),
-    ("uid", |flow| Some(owner(flow)?.user.uid.to_string())),
-    ("user", |flow| owner(flow)?.user.name.clone()),
-    ("unit", |flow| owner(flow)?.unit.clone()),
+    ("pid", |flow| Some(flow.owner()?.process.pid.to_string())),
+    ("process", |flow| Some(flow.owner()?.process.name.clone())),
+    ("exe", |flow| flow.owner()?.process.exe.clone()),
+    ("uid", |flow| Some(flow.owner()?.user.uid.to_string())),
+    ("user", |flow| flow.owner()?.user.name.clone()),
+    ("unit", |flow| flow.owner()?.unit.clone()),
     ("container", |flow| {
-        Some(owner(flow)?.container.as_ref()?.id.clone())
+        Some(flow.owner()?.container.as_ref()?.id.clone())
     }),
-    ("pod", |flow| owner(flow)?.pod.as_ref()?.name.clone()),
+    ("pod", |flow| flow.owner()?.pod.as_ref()?.name.clone()),
     ("source_country", |flow| country(&flow.source)),
     ("source_as", |flow| shown(flow.source.network.as_ref())),
     ("source_department", |flow| department(&flow.source)),
@@ -125,10 +124,6 @@ fn shown(value: Option<impl ToString>) -> Option<String> {
 
 fn found(flow: &Flow) -> Option<&Attributed> {
     flow.attributed.as_deref()
-}
-
-fn owner(flow: &Flow) -> Option<&Owner> {
-    found(flow)?.owner.as_deref()
 }
 
 fn country(end: &End) -> Option<String> {

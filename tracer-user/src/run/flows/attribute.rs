@@ -9,7 +9,6 @@ use tracer_core::{
         Flow,
         attribute::{Attribution, Known, Match, Skew},
     },
-    format::flows::As,
     record::Record,
     redact::Arguments,
 };
@@ -43,7 +42,7 @@ pub fn run(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
 }
 
 fn attribute(args: &AttributeFlowsArgs) -> anyhow::Result<Ending> {
-    let out = Out::with(&args.out, As::Attributed)?;
+    let out = Out::attributed(&args.out)?;
     let (mut known, known_ending) = known(args)?;
     for ip in &args.address {
         known.address(*ip);
@@ -240,7 +239,7 @@ impl Attributing {
         self.out.take(flow)
     }
 
-    fn end(mut self, problems: u64) -> Result<(), NotWritten> {
+    fn end(mut self, problems: u64) -> anyhow::Result<()> {
         self.begin()?;
         if let State::Telling(attribution) = &self.state {
             let unlogged = attribution.unlogged();
@@ -259,7 +258,7 @@ impl Attributing {
             .collect();
         let counts = counts.join("; ");
         info!(target: NOTES, "{counts}; shown: {}; could not be read: {problems}", self.out.told);
-        Ok(())
+        Ok(self.out.judge.check()?)
     }
 }
 

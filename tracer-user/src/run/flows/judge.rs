@@ -1,7 +1,7 @@
 //! Which flows are asked for, and what is known of their ends.
 
 use tracer_core::{
-    flows::{Accounts, Flow, NotOfFlows, Rules, Selected},
+    flows::{Accounts, Flow, Named, NotOfFlows, Rules, Selected},
     scope::Scopes,
     service::Services,
 };
@@ -18,6 +18,8 @@ pub struct Judge {
     /// What the rules have of files that may change.
     enriching: Enriching,
     selected: Selected,
+    /// Which formats name users, if that matters.
+    named: Named,
     /// Only what was there then.
     pub window: Window,
     /// How many were not selected.
@@ -27,11 +29,15 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// By these flags.
+    /// By these flags. `attributed`: processes of this host are looked for.
     ///
     /// # Errors
     /// If what is selected is nothing that flows can answer.
-    pub fn new(args: &ShowArgs, enriching: Enriching) -> Result<Self, UsageError> {
+    pub fn new(
+        args: &ShowArgs,
+        enriching: Enriching,
+        attributed: bool,
+    ) -> Result<Self, UsageError> {
         Ok(Self {
             rules: Rules {
                 // Whose addresses are this host's own matters to who asks about this host.
@@ -40,7 +46,8 @@ impl Judge {
                 enrichment: enriching.now(),
             },
             enriching,
-            selected: selected(args)?,
+            selected: selected(args, attributed)?,
+            named: Named::default(),
             window: Window {
                 since: None,
                 until: None,
@@ -61,6 +68,9 @@ impl Judge {
     /// Whether it is asked for. Says of it what is known.
     pub fn keeps(&mut self, flow: &mut Flow) -> bool {
         self.rules.apply(flow);
+        if self.selected.is_about_users() {
+            self.named.note(flow);
+        }
         let is_then = self.window.has(flow.time, flow.end.unwrap_or(flow.time));
         let is_threat = !flow.source.threat.is_empty() || !flow.destination.threat.is_empty();
         self.threats += u64::from(is_threat);
@@ -69,10 +79,28 @@ impl Judge {
         self.left += u64::from(!is_kept);
         is_kept
     }
+
+    /// Whether what was asked for could be answered, now that there are no more flows.
+    ///
+    /// # Errors
+    /// If users were asked for of logs that name none.
+    pub fn check(&self) -> Result<(), UsageError> {
+        let silent = self.named.silent();
+        let silent: Vec<String> = silent
+            .map(|(format, flows)| format!("none of {flows} flows of {format}"))
+            .collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let silent = silent.join(" and ");
+        Err(UsageError(format!(
+            "--user: {silent} names a user, so what a user did is not known of them"
+        )))
+    }
 }
 
 /// What is selected of them.
-fn selected(args: &ShowArgs) -> Result<Selected, UsageError> {
+fn selected(args: &ShowArgs, attributed: bool) -> Result<Selected, UsageError> {
     let (accounts, others) = args.selection.without_users();
     let accounts = accounts
         .into_iter()
@@ -86,8 +114,13 @@ fn selected(args: &ShowArgs) -> Result<Selected, UsageError> {
         is_live: false,
         may_have_more_users: true,
     })?;
-    Selected::new(&selection, accounts).map_err(|NotOfFlows(flag)| {
-        let why = "a flow of another device does not say that; `conntracer trace --history` does, of this host";
+    Selected::new(&selection, accounts, attributed).map_err(|NotOfFlows(flag)| {
+        let why = if attributed {
+            "neither a flow of another device nor its process says that; `conntracer trace --history` does, of this host"
+        } else {
+            "a flow of another device does not say that; of this host `conntracer flows attribute` knows the processes, and \
+             `conntracer trace --history` the connections"
+        };
         UsageError(format!("--{flag}: {why}"))
     })
 }

@@ -75,6 +75,7 @@ impl Lines {
             self.out.judge.left,
             self.senders.unrecognised,
         );
+        self.out.judge.check()?;
         Ok(match problems {
             0 => Ending::Done,
             _ => Ending::Incomplete,

@@ -44,17 +44,21 @@ impl Out {
     /// # Errors
     /// If they cannot be, or what is selected is nothing that flows can answer.
     pub fn new(args: &FlowOutArgs) -> anyhow::Result<Self> {
-        Self::with(args, As::Table)
+        Self::of(args, As::Table, false)
     }
 
-    /// The same with a table of one's own.
+    /// The same for flows whose processes are looked for.
     ///
     /// # Errors
     /// As those of [`Self::new`].
-    pub fn with(args: &FlowOutArgs, table: fn(Layout) -> As) -> anyhow::Result<Self> {
+    pub fn attributed(args: &FlowOutArgs) -> anyhow::Result<Self> {
+        Self::of(args, As::Attributed, true)
+    }
+
+    fn of(args: &FlowOutArgs, table: fn(Layout) -> As, attributed: bool) -> anyhow::Result<Self> {
         let output = &args.show.output;
         args.nemesis.check(output.output)?;
-        let judge = Judge::new(&args.show, Enriching::new(&args.enrich)?)?;
+        let judge = Judge::new(&args.show, Enriching::new(&args.enrich)?, attributed)?;
         let by = by(output, &args.nemesis, table);
         let (writer, name) = live::writer(output)?;
         let mut out = Self {

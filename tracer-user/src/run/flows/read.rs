@@ -51,6 +51,7 @@ fn read(args: &ReadFlowsArgs) -> anyhow::Result<Ending> {
     if !args.out.enrich.files.feed.is_empty() {
         info!(target: NOTES, "flows that meet an indicator: {}", out.judge.threats);
     }
+    out.judge.check()?;
     Ok(ending)
 }
 

@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::{Ending, Shown};
 use crate::{
-    cli::HostsArgs,
+    cli::{HostsArgs, UsageError},
     output::progress::Progress,
     run::{
         NOTES,
@@ -54,7 +54,7 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
                 &args.log,
                 voice,
                 Summing {
-                    judge: Judge::new(&args.show, enriching.clone())?,
+                    judge: Judge::new(&args.show, enriching.clone(), false)?,
                     flows: Flows::default(),
                 },
             )),
@@ -62,12 +62,14 @@ pub fn run(args: &HostsArgs) -> anyhow::Result<Ending> {
         reading.input(input, &mut progress)?;
     }
     drop(progress);
+    let mut answered = Ok(());
     if let Some(reading) = flows {
         let (summing, problems, of_flows) = reading.end()?;
-        summing.end(problems, &mut hosts);
+        answered = summing.end(problems, &mut hosts);
         ending = ending.worse(of_flows);
     }
     Shown::new(args, enriching)?.write(&hosts, &utc(), &[])?;
+    answered?;
     Ok(if hosts.left_out() == 0 {
         ending
     } else {
@@ -112,7 +114,7 @@ impl Sink for Summing {
 }
 
 impl Summing {
-    fn end(self, problems: u64, hosts: &mut Hosts) {
+    fn end(self, problems: u64, hosts: &mut Hosts) -> Result<(), UsageError> {
         let left = self.judge.left;
         info!(target: NOTES, "flows that were not selected: {left}; could not be read: {problems}");
         let others = self.flows.others.iter();
@@ -122,6 +124,7 @@ impl Summing {
             info!(target: NOTES, "flows that have no row, which `flows read` shows: {others}");
         }
         self.flows.finish(hosts);
+        self.judge.check()
     }
 }
 
