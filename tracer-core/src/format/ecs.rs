@@ -102,6 +102,7 @@ impl Ecs {
             .part("destination", destination)
             .part("client", client)
             .part("server", server)
+            .part("threat", ends.met().ecs())
             .part("process", process.unwrap_or_default())
             .part(
                 "related",

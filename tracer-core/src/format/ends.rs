@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use super::object::Object;
+use super::{
+    indicators::{At, Met},
+    object::Object,
+};
 use crate::{
     outcome::Outcome,
     record::{Connection, Direction, Endpoint, Event, Owner, Process, Record, Socket},
@@ -37,6 +40,20 @@ impl<'a> Ends<'a> {
             source,
             destination,
             is_reversed,
+        }
+    }
+
+    /// The indicators that they have met.
+    pub fn met(&self) -> Met<'a> {
+        let at = |end: Option<&'a Endpoint>| {
+            end.map_or_else(At::default, |end| At {
+                ip: Some(end.ip),
+                hits: &end.threat,
+            })
+        };
+        Met {
+            source: at(self.source),
+            destination: at(self.destination),
         }
     }
 
@@ -117,7 +134,6 @@ pub fn left_over(connection: &Connection) -> Object {
         .own("scope", &remote.map(|remote| remote.scope))
         .own("profile", &connection.profile)
         .own("unexpected", &connection.unexpected)
-        .own("threat", &remote.map_or(&[][..], |remote| &remote.threat))
         .own("name_source", &remote.map(|remote| remote.name_source))
         .own("names", &remote.map_or(&[][..], |remote| &remote.names))
         .own("rtt_us", &connection.rtt_us)

@@ -9,6 +9,7 @@ mod ends;
 pub mod findings;
 pub mod flows;
 pub mod hosts;
+mod indicators;
 mod json;
 mod machine;
 pub mod nemesis;

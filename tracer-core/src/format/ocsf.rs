@@ -15,6 +15,7 @@ use super::{
     json::line,
     machine::Machine,
     object::Object,
+    place,
 };
 use crate::{
     clock::Clock,
@@ -36,6 +37,8 @@ pub(super) const CLASS: u32 = 4001;
 pub(super) const CATEGORY: u32 = 4;
 /// The profiles whose attributes are used.
 const PROFILES: [&str; 3] = ["host", "container", "linux/linux_users"];
+/// That of events that have met indicators.
+pub(super) const OSINT: &str = "osint";
 
 /// Writes events of OCSF 1.8, class 4001.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +66,14 @@ impl Format for Ocsf {
 impl Ocsf {
     /// What every event has.
     fn base(&self, head: &Head, activity: Activity) -> Object {
+        self.enriched(head, activity, Vec::new())
+    }
+
+    /// The same, with the indicators that were met.
+    fn enriched(&self, head: &Head, activity: Activity, osint: Vec<Object>) -> Object {
+        // The schema wants the attribute wherever its profile is named.
+        let profiles = PROFILES.into_iter();
+        let profiles = profiles.chain((!osint.is_empty()).then_some(OSINT));
         let id = activity.id();
         let product = Object::default()
             .with("name", "conntracer")
@@ -70,7 +81,7 @@ impl Ocsf {
             .known("version", self.machine.version.clone());
         let metadata = Object::default()
             .with("version", VERSION)
-            .list("profiles", PROFILES)
+            .list("profiles", profiles)
             .with("sequence", head.seq)
             .with("product", product);
         Object::default()
@@ -83,6 +94,7 @@ impl Ocsf {
             .with("type_uid", CLASS * 100 + id)
             .known("time", milliseconds(&head.time))
             .with("metadata", metadata)
+            .list("osint", osint)
             .with("device", self.device(head))
     }
 
@@ -104,7 +116,7 @@ impl Ocsf {
     fn connection(&self, connection: &Connection) -> Object {
         let head = &connection.head;
         let ends = Ends::of(connection);
-        let base = self.base(head, activity(connection));
+        let base = self.enriched(head, activity(connection), ends.met().osint());
         let base = informational(with_status(base, connection))
             .with(
                 "is_src_dst_assignment_known",
@@ -431,6 +443,11 @@ fn endpoint(end: Option<&Endpoint>, connection: &Connection, is_remote: bool) ->
         .known("port", end.port)
         .known("hostname", host.or(name))
         .known("svc_name", service)
+        .part("location", place::location(end.geo.as_deref()))
+        .part(
+            "autonomous_system",
+            place::autonomous_system(end.network.as_deref()),
+        )
 }
 
 /// This host, of what has no address.

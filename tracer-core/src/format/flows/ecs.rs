@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::Way;
+use super::{Way, met};
 use crate::{
     flows::{Action, End, Flow, Side, Stage, ip::IpProtocol},
     format::{
@@ -30,10 +30,7 @@ pub fn write(flow: &Flow, out: &mut Vec<u8>) {
         Default::default()
     };
     let rule = Object::default().known("name", flow.rule.clone());
-    let owner = flow
-        .attributed
-        .as_ref()
-        .and_then(|found| found.owner.as_deref());
+    let owner = flow.owner();
     let process = owner.map(|owner| &owner.process);
     let process = process.map(|one| named(one.pid, &one.name, one.exe.as_deref()));
     let base = with_owner(Object::default(), owner);
@@ -50,6 +47,7 @@ pub fn write(flow: &Flow, out: &mut Vec<u8>) {
         .part("client", client)
         .part("server", server)
         .part("rule", rule)
+        .part("threat", met(flow).ecs())
         .part("related", related(flow))
         .with("conntracer", left_over(flow));
     line(&document, out);
@@ -156,7 +154,6 @@ pub(super) fn left_over(flow: &Flow) -> Object {
     let scope = |end: &End| {
         Object::default()
             .own("scope", &end.scope)
-            .own("threat", &end.threat)
             .own("profile", &end.profile)
             .own("unexpected", &end.unexpected)
     };

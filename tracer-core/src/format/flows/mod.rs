@@ -5,8 +5,16 @@ mod ecs;
 mod ocsf;
 mod table;
 
-use super::{Layout, json::line, nemesis::flows as nemesis};
-use crate::{flows::Flow, scope::Scope};
+use super::{
+    Layout,
+    indicators::{At, Met},
+    json::line,
+    nemesis::flows as nemesis,
+};
+use crate::{
+    flows::{End, Flow},
+    scope::Scope,
+};
 
 /// Ways to write flows.
 #[derive(Debug)]
@@ -56,6 +64,20 @@ impl As {
         if let Self::Nemesis(messages) = self {
             messages.end(out);
         }
+    }
+}
+
+/// The indicators that its ends have met.
+fn met(flow: &Flow) -> Met<'_> {
+    fn at(end: &End) -> At<'_> {
+        At {
+            ip: end.ip,
+            hits: &end.threat,
+        }
+    }
+    Met {
+        source: at(&flow.source),
+        destination: at(&flow.destination),
     }
 }
 

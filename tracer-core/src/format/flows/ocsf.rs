@@ -4,13 +4,14 @@
 
 use jiff::Timestamp;
 
-use super::{Way, ecs::left_over};
+use super::{Way, ecs::left_over, met};
 use crate::{
     flows::{Action, End, Flow, Stage},
     format::{
         json::line,
         object::Object,
-        ocsf::{CATEGORY, CLASS, VERSION},
+        ocsf::{CATEGORY, CLASS, OSINT, VERSION},
+        place,
     },
 };
 
@@ -20,8 +21,10 @@ pub fn write(flow: &Flow, out: &mut Vec<u8>) {
     let product = Object::default()
         .with("name", "conntracer")
         .with("vendor_name", "conntracer");
+    let osint = met(flow).osint();
     let metadata = Object::default()
         .with("version", VERSION)
+        .list("profiles", (!osint.is_empty()).then_some(OSINT))
         .with("log_provider", flow.format.word())
         .with("product", product);
     let status = flow.action.map(|action| match action {
@@ -45,6 +48,7 @@ pub fn write(flow: &Flow, out: &mut Vec<u8>) {
         .with("severity", "Informational")
         .with("time", flow.time.as_millisecond())
         .with("metadata", metadata)
+        .list("osint", osint)
         .with("is_src_dst_assignment_known", flow.initiator_known)
         .with("connection_info", connection_info(flow))
         .part("src_endpoint", endpoint(&flow.source))
@@ -101,6 +105,11 @@ fn endpoint(end: &End) -> Object {
         .known("hostname", end.name.clone())
         .part("owner", user)
         .part("proxy_endpoint", translated)
+        .part("location", place::location(end.geo.as_deref()))
+        .part(
+            "autonomous_system",
+            place::autonomous_system(end.network.as_deref()),
+        )
 }
 
 fn traffic(flow: &Flow) -> Object {

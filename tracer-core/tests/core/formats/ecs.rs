@@ -448,3 +448,18 @@ fn a_socket_that_is_not_followed_has_its_opener() {
     assert_eq!(document["conntracer"]["kind"], "raw");
     assert_eq!(document["network"], json!({"type": "ipv4"}));
 }
+
+#[test]
+fn indicators_are_told_of_the_end_that_met_them() {
+    for (of, field) in [
+        (connection(Event::Connect), "destination.ip"),
+        (inbound(Event::Accept), "source.ip"),
+    ] {
+        let document = document(records::known(of));
+        let enrichment = &document["threat"]["enrichments"][0];
+        assert_eq!(enrichment["matched"]["field"], field);
+        assert_eq!(enrichment["indicator"]["ip"], "198.51.100.9");
+        assert_eq!(enrichment["indicator"]["port"], 443);
+    }
+    assert!(document(connection(Event::Connect))["threat"].is_null());
+}

@@ -334,3 +334,18 @@ fn a_loss_is_told_and_matters_more() {
     assert_eq!(loss["unmapped"]["loss"]["lost"], json!({"ring_full": 3}));
     assert!(objects(&mut Ocsf::default(), &[records::stop()]).is_empty());
 }
+
+#[test]
+fn indicators_come_with_their_profile() {
+    let with = event(records::known(connection(Event::Connect)));
+    assert_eq!(with["osint"][0]["value"], "198.51.100.9:443");
+    assert_eq!(with["osint"][0]["name"], "dst_endpoint.ip");
+    assert_eq!(with["dst_endpoint"]["autonomous_system"]["number"], 64500);
+    let has_profile = |event: &Value| {
+        let profiles = event["metadata"]["profiles"].as_array();
+        profiles.is_some_and(|all| all.contains(&json!("osint")))
+    };
+    assert!(has_profile(&with));
+    let without = event(connection(Event::Connect));
+    assert!(!has_profile(&without) && without["osint"].is_null());
+}

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tracer_core::{
     container::{Container, Pod},
     executable::Flags,
+    geo::As,
     names::NameSource,
     outcome::Outcome,
     process::Key,
@@ -16,6 +17,7 @@ use tracer_core::{
     },
     scope::Scope,
     socket::SocketKind,
+    threat::Hit,
 };
 
 pub const TIME: &str = "2027-01-15T08:00:02.000000789Z";
@@ -31,6 +33,32 @@ pub fn head(event: Event) -> Head {
 
 fn end(ip: &str, port: u16) -> Endpoint {
     Endpoint::at(ip.parse().unwrap_or_else(|error| panic!("{error}")), port)
+}
+
+/// The same to a host that somebody knows for something bad.
+pub fn known(connection: Connection) -> Connection {
+    let hit = Hit {
+        feed: "bad.txt".into(),
+        indicator: "198.51.100.9:443".into(),
+        port: Some(443),
+        label: None,
+        confidence: None,
+        valid_from: None,
+        valid_until: None,
+    };
+    let place = As {
+        number: 64500,
+        organization: Some("Example".into()),
+    };
+    let remote = connection.remote.map(|remote| Endpoint {
+        threat: vec![hit],
+        network: Some(Arc::new(place)),
+        ..remote
+    });
+    Connection {
+        remote,
+        ..connection
+    }
 }
 
 /// An outbound connection of curl's to a web server with a name.
