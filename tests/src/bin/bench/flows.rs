@@ -1,6 +1,8 @@
 //! How fast flow logs of other devices are read, and how much memory that takes: of each format so many flows,
 //! made of the lines of the tests, beside what nfdump takes to write what it has collected before.
 
+mod packets;
+
 use std::{
     fmt::Write as _,
     fs::File,
@@ -15,6 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use tracer_tests::{conntracer, scratch::Scratch, wait_until};
 
+use self::packets::{IN_PACKET, Packets};
 use super::median;
 
 /// A fixture: how many of its first lines are headings, and which lines tell of one connection.
@@ -22,9 +25,11 @@ struct Format {
     file: &'static str,
     headings: usize,
     lines: &'static [usize],
+    /// What is another in each connection: the port, the address and the number of the connection.
+    varied: [&'static str; 3],
 }
 
-const FORMATS: [Format; 10] = [
+const FORMATS: [Format; 11] = [
     format("asa.log", 0, &[2, 3]),
     format("panos.log", 0, &[1]),
     format("sentinelone.csv", 1, &[2]),
@@ -35,6 +40,10 @@ const FORMATS: [Format; 10] = [
     format("gcp.json", 0, &[1]),
     format("conntrack.log", 0, &[1, 2]),
     format("nfdump.json", 0, &[1]),
+    Format {
+        varied: ["41158", "192.0.2.17", "35429e4d9c0"],
+        ..format("../story.json", 0, &[10])
+    },
 ];
 
 const fn format(file: &'static str, headings: usize, lines: &'static [usize]) -> Format {
@@ -42,15 +51,10 @@ const fn format(file: &'static str, headings: usize, lines: &'static [usize]) ->
         file,
         headings,
         lines,
+        varied: ["52344", "10.0.0.5", "89743274"],
     }
 }
 
-/// What is another in each connection: the port, the address and the number of the connection.
-const PORT: &str = "52344";
-const ADDRESS: &str = "10.0.0.5";
-const NUMBER: &str = "89743274";
-/// Flows of a packet of `NetFlow` 5, at most.
-const IN_PACKET: u64 = 30;
 /// So many packets are sent to nfcapd before it has a moment to take them.
 const BURST: u64 = 32;
 
@@ -59,17 +63,21 @@ pub fn report(count: u64, rounds: usize) -> anyhow::Result<()> {
     let scratch = Scratch::new();
     println!("{count} flows of each format, read and written as CSV, medians of {rounds}:");
     for format in &FORMATS {
-        let path = scratch.path().join(format.file);
+        let path = scratch.path().join("flows.log");
+        let name = format.file.trim_start_matches("../");
         write_lines(format, count, &path)?;
-        measure(format.file, count, rounds, &reading(&path))?;
-        std::fs::remove_file(&path)?;
+        measure(name, count, rounds, &reading(&path))?;
     }
-    let packets = scratch.path().join("netflow5.dat");
-    write_packets(count, &packets)?;
+    let packets = scratch.path().join("packets.dat");
+    for format in [Packets::Netflow9, Packets::Ipfix, Packets::Sflow] {
+        format.write(count, &packets)?;
+        measure(format.name(), count, rounds, &reading(&packets))?;
+    }
+    Packets::Netflow5.write(count, &packets)?;
     let collected = collect(&packets, count, scratch.path())?;
     // In pairs.
     for round in 0..2 {
-        measure("netflow5", count, rounds, &reading(&packets))?;
+        measure(Packets::Netflow5.name(), count, rounds, &reading(&packets))?;
         if let Some(collected) = &collected {
             let words = ["nfdump", "-r", &collected.to_string_lossy(), "-o", "csv"];
             measure("nfdump, its own", count, rounds, &words.map(str::to_owned))?;
@@ -173,6 +181,7 @@ fn write_lines(format: &Format, count: u64, path: &Path) -> anyhow::Result<()> {
         writeln!(out, "{heading}")?;
     }
     let mut line = String::new();
+    let [old_port, old_address, old_number] = format.varied;
     for number in 0..count {
         let (ip, port) = ends(number);
         let [a, b, c, d] = ip;
@@ -180,57 +189,13 @@ fn write_lines(format: &Format, count: u64, path: &Path) -> anyhow::Result<()> {
             line.clear();
             let one = lines.get(at - 1).context("the fixture has changed")?;
             let one = one
-                .replace(PORT, &port.to_string())
-                .replace(ADDRESS, &format!("{a}.{b}.{c}.{d}"));
-            write!(line, "{}", one.replace(NUMBER, &number.to_string()))?;
+                .replace(old_port, &port.to_string())
+                .replace(old_address, &format!("{a}.{b}.{c}.{d}"));
+            write!(line, "{}", one.replace(old_number, &number.to_string()))?;
             writeln!(out, "{line}")?;
         }
     }
     Ok(out.flush()?)
-}
-
-/// Packets of `NetFlow` 5, one after the other.
-///
-/// Format: <https://www.cisco.com/c/en/us/td/docs/net_mgmt/netflow_collection_engine/3-6/user/guide/format.html>
-fn write_packets(count: u64, path: &Path) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    for first in (0..count).step_by(usize::try_from(IN_PACKET)?) {
-        out.write_all(&packet(first, IN_PACKET.min(count - first)))?;
-    }
-    Ok(out.flush()?)
-}
-
-fn packet(first: u64, count: u64) -> Vec<u8> {
-    let word = |number: u64| {
-        u32::try_from(number & 0xffff_ffff)
-            .unwrap_or_default()
-            .to_be_bytes()
-    };
-    let half = |number: u64| {
-        u16::try_from(number & 0xffff)
-            .unwrap_or_default()
-            .to_be_bytes()
-    };
-    let mut out = [half(5), half(count)].concat();
-    // Uptime, when it was sent, its number, and of which engine.
-    for number in [3_600_000, 1_763_629_200, 0, first, 0] {
-        out.extend_from_slice(&word(number));
-    }
-    for number in first..first + count {
-        let (ip, port) = ends(number);
-        out.extend_from_slice(&ip);
-        out.extend_from_slice(&[203, 0, 113, 9]);
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&[0, 1, 0, 2]);
-        for number in [18, 2260, 3_590_000, 3_599_000] {
-            out.extend_from_slice(&word(number));
-        }
-        out.extend_from_slice(&port.to_be_bytes());
-        out.extend_from_slice(&half(443));
-        out.extend_from_slice(&[0, 0x1b, 6, 0]);
-        out.extend_from_slice(&[0; 8]);
-    }
-    out
 }
 
 /// Has nfcapd collect them, if it is there; the file that it wrote.
