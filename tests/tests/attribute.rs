@@ -228,7 +228,7 @@ fn now() -> i64 {
     i64::try_from(now.unwrap().as_secs()).unwrap()
 }
 
-/// What softflowd exports of what the router forwards, as packets one after the other.
+/// What softflowd exports of what an interface of the router forwards, as packets one after the other.
 struct Exporter<'a> {
     router: &'a Netns,
     child: Child,
@@ -237,13 +237,13 @@ struct Exporter<'a> {
 }
 
 impl<'a> Exporter<'a> {
-    fn start(router: &'a Netns, scratch: &Scratch) -> Self {
+    fn start(router: &'a Netns, interface: &str, scratch: &Scratch) -> Self {
         let socket = socket(router, "127.0.0.1:0");
         let to = socket.local_addr().unwrap().to_string();
         let control = scratch.file("softflowd.ctl");
         let pid = scratch.file("softflowd.pid");
         let words = [
-            "-i", "inner", "-n", &to, "-v", "9", "-A", "milli", "-d", "-p", &pid, "-c", &control,
+            "-i", interface, "-n", &to, "-v", "9", "-A", "milli", "-d", "-p", &pid, "-c", &control,
         ];
         let child = start(router, &[&["softflowd"], &words[..]].concat());
         let path = control.clone();
@@ -301,7 +301,7 @@ fn each_flow_of_a_router_has_the_process_that_made_it() {
     let scratch = Scratch::new();
     let networks = Networks::new();
     let _server = networks.serve();
-    let softflowd = Exporter::start(&networks.router, &scratch);
+    let softflowd = Exporter::start(&networks.router, "inner", &scratch);
     let recording = scratch.file("case.rec");
     let tracer = Recording::start(&networks.host, &recording, &[]);
     let made = networks.talk(CLIENTS, EACH, OWN);
@@ -355,6 +355,38 @@ fn each_flow_of_a_router_has_the_process_that_made_it() {
     assert!(!of_one.is_empty());
 
     tells_what_nobody_made(&scratch, &recording, second);
+}
+
+#[test]
+fn what_the_host_itself_translates_has_its_process() {
+    let scratch = Scratch::new();
+    // The router is the host now, and the namespace behind it a container.
+    let networks = Networks::new();
+    let _server = networks.serve();
+    let softflowd = Exporter::start(&networks.router, "outer", &scratch);
+    let recording = scratch.file("case.rec");
+    // The server is on this machine, too, and not on that host.
+    let tracer = Recording::start(&networks.host, &recording, &["--record-selected"]);
+    let made = networks.talk(3, 10, OWN);
+    let exported = softflowd.end(made.len(), &socket(&networks.host, "0.0.0.0:0"));
+    tracer.end();
+    let exports = scratch.write("exports.dat", &exported);
+    let words = [exports.to_str().unwrap(), "--from", &recording];
+    let host = ["--address", "203.0.113.1", "--protocol", "tcp"];
+    let (flows, output) = attribute(&[&words[..], &host].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(flows.len(), 2 * made.len(), "{said}");
+    for flow in &flows {
+        assert_eq!(violations_of_flow(flow), [] as [String; 0], "{flow:?}");
+        assert_eq!(flow.text("match"), "translated", "{flow:?}");
+        let ends = ["source", "destination"];
+        let own = ends
+            .iter()
+            .find(|end| flow.text(&format!("{end}.ip")) == "203.0.113.1");
+        let port = flow.number(&format!("{}.port", own.unwrap())).unwrap();
+        // Masquerading keeps ports that are free, and all of these are.
+        assert_eq!(flow.number("process.pid").as_ref(), made.get(&port));
+    }
 }
 
 /// A line of a log of AWS, about the host.

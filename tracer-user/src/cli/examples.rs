@@ -207,7 +207,7 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 something could not be read.",
 pub const FLOWS_ATTRIBUTE: Examples = Examples {
     short: "Example: conntracer flows attribute fw.log",
     long: "\
-Each flow is one of: matched, with the process; ambiguous, if connections of several processes had its ends; absent, if this host was watched and \
+Each flow is one of: matched, with the process; translated, with the process, if this host translates addresses of containers; ambiguous, if connections of several processes had its ends; absent, if this host was watched and \
 no process made it; not_arrived, if the device did not let it through to this host; uncovered, if it was not watched; elsewhere, if it was not of this \
 host. How far the clocks are apart is estimated from all flows, and said.
 

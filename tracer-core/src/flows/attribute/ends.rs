@@ -38,11 +38,10 @@ impl Ends {
     pub fn is_destination(&self, recorded: &Recorded) -> bool {
         let has = |places: &[Place], port: u16| places.iter().any(|place| place.1 == port);
         match recorded.local {
-            Some(local) => self.destination.contains(&local) && !self.source.contains(&local),
-            // Of which only the port is known.
-            None => {
-                has(&self.source, recorded.remote.1) && !has(&self.destination, recorded.remote.1)
-            }
+            Some(local) if self.source.contains(&local) => false,
+            Some(local) if self.destination.contains(&local) => true,
+            // Of which only the port is known, or which has another address.
+            _ => has(&self.source, recorded.remote.1) && !has(&self.destination, recorded.remote.1),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a host has recorded of its connections.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
     sync::Arc,
 };
@@ -21,6 +21,9 @@ use crate::{
 
 /// So many connections are known at most.
 const CONNECTIONS_MAX: usize = 4 << 20;
+
+/// So many connections to one end are looked at for a flow, at most.
+const LOOKED_AT_MAX: usize = 4096;
 
 /// A time between two, both of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Recorded {
     pub local: Option<(IpAddr, u16)>,
     /// The other end.
     pub remote: (IpAddr, u16),
+    /// The network namespace, by its inode.
+    netns: u32,
     /// When it began, or was found.
     pub began: Timestamp,
     /// When it was over.
@@ -109,6 +114,11 @@ impl Recorded {
         process(self).is_some() && process(self) == process(other) && self.host == other.host
     }
 
+    /// The other end has begun it.
+    pub(super) fn is_inbound(&self) -> bool {
+        self.direction == Some(Direction::Inbound)
+    }
+
     pub(super) fn is_to_external(&self) -> bool {
         self.is_external && self.direction != Some(Direction::Inbound)
     }
@@ -125,13 +135,26 @@ impl Recorded {
 /// What a connection is found by.
 type Key = (Protocol, u16, Place);
 
+/// What may have had the ends of a flow behind a translation by the host itself.
+#[derive(Debug, Default)]
+pub(super) struct Behind {
+    /// With the same port, which a translation keeps if it can.
+    pub same_port: Vec<usize>,
+    /// With any port, of those that began last.
+    pub all: Vec<usize>,
+    /// There were more of them than are looked at.
+    pub is_cut: bool,
+}
+
 /// What a host has recorded, of one run after the other.
 #[derive(Debug, Default)]
 pub struct Known {
     connections: Vec<Recorded>,
     by_id: HashMap<(Arc<str>, Id), usize>,
     by_ends: HashMap<Key, Vec<usize>>,
-    addresses: HashSet<IpAddr>,
+    by_remote: HashMap<(Protocol, Place), Vec<usize>>,
+    /// Its addresses, each with the network namespaces that it was seen in.
+    addresses: HashMap<IpAddr, BTreeSet<u32>>,
     coverage: Coverage,
     boot: Arc<str>,
     left_out: u64,
@@ -140,7 +163,7 @@ pub struct Known {
 impl Known {
     /// An address that the host has, whether it was seen or not.
     pub fn address(&mut self, ip: IpAddr) {
-        self.addresses.insert(ip.to_canonical());
+        self.addresses.entry(ip.to_canonical()).or_default();
     }
 
     /// Takes the next record.
@@ -191,6 +214,7 @@ impl Known {
             protocol: connection.protocol,
             local: None,
             remote,
+            netns: connection.netns,
             began,
             ended: None,
             seen: time,
@@ -230,7 +254,8 @@ impl Known {
         if !local.0.is_unspecified() {
             recorded.local = Some(local);
             if !local.0.is_loopback() {
-                self.addresses.insert(local.0);
+                let seen_in = self.addresses.entry(local.0).or_default();
+                seen_in.insert(recorded.netns);
             }
         }
         let others = [connection.translated, connection.requested];
@@ -242,6 +267,13 @@ impl Known {
                 .or_default();
             if !all.contains(&at) {
                 all.push(at);
+            }
+            let there = self
+                .by_remote
+                .entry((recorded.protocol, remote))
+                .or_default();
+            if there.last() != Some(&at) {
+                there.push(at);
             }
         }
     }
@@ -256,7 +288,7 @@ impl Known {
                 // What had no address of its own may have had any of the host's.
                 let is_it = recorded.is_some_and(|one| match one.local {
                     Some((ip, _)) => ip == local.0,
-                    None => self.addresses.contains(&local.0),
+                    None => self.addresses.contains_key(&local.0),
                 });
                 if is_it && !found.contains(at) {
                     found.push(*at);
@@ -269,12 +301,54 @@ impl Known {
     /// Whether an end may be this host.
     pub(super) fn has_address(&self, ends: &Ends) -> bool {
         let mut all = ends.source.iter().chain(&ends.destination);
-        all.any(|(ip, _)| self.addresses.contains(ip))
+        all.any(|(ip, _)| self.addresses.contains_key(ip))
+    }
+
+    /// There are no more records: puts them in the order in which they are looked for.
+    pub(super) fn settle(&mut self) {
+        let connections = &self.connections;
+        let begun = |at: &usize| connections.get(*at).map(|one| one.interval().since);
+        for there in self.by_remote.values_mut() {
+            there.sort_by_key(begun);
+        }
+    }
+
+    /// What has the other end of a flow, and an address of another network namespace than that of the flow: of a
+    /// container, say, whose addresses this host translates to its own.
+    pub(super) fn behind(&self, ends: &Ends, then: Interval) -> Behind {
+        let mut behind = Behind::default();
+        for (local, remote) in ends.pairs() {
+            let Some(own) = self.addresses.get(&local.0) else {
+                continue;
+            };
+            let is_behind = |at: &usize| {
+                let recorded = self.connections.get(*at);
+                recorded.is_some_and(|one| {
+                    let is_another = one.local.is_some_and(|(ip, _)| ip != local.0);
+                    is_another && !own.contains(&one.netns) && one.interval().overlaps(then)
+                })
+            };
+            let same_port = self.by_ends.get(&(ends.protocol, local.1, remote));
+            let same_port = same_port.into_iter().flatten().copied();
+            behind.same_port.extend(same_port.filter(is_behind));
+            let there = self.by_remote.get(&(ends.protocol, remote));
+            let there = there.map_or(&[][..], Vec::as_slice);
+            let began = |at: &usize| self.connections.get(*at).map(|one| one.interval().since);
+            let before = there.partition_point(|at| began(at) <= Some(then.until));
+            let newest = there.iter().take(before).rev();
+            behind.is_cut |= before > LOOKED_AT_MAX;
+            let found = newest.take(LOOKED_AT_MAX).copied().filter(is_behind);
+            behind.all.extend(found);
+        }
+        behind
     }
 
     /// Whether this host is where it went, and not where it came from.
     pub(super) fn is_inbound(&self, ends: &Ends) -> bool {
-        let is_own = |places: &[Place]| places.iter().any(|(ip, _)| self.addresses.contains(ip));
+        let is_own = |places: &[Place]| {
+            let mut ips = places.iter().map(|(ip, _)| ip);
+            ips.any(|ip| self.addresses.contains_key(ip))
+        };
         is_own(&ends.destination) && !is_own(&ends.source)
     }
 

@@ -46,7 +46,8 @@ impl Attribution {
     /// Estimates how far the clocks of host and devices are apart, from all flows. `tolerance`: by how much times may
     /// differ beside that.
     #[must_use]
-    pub fn new(known: Known, flows: &[Flow], tolerance: SignedDuration) -> Self {
+    pub fn new(mut known: Known, flows: &[Flow], tolerance: SignedDuration) -> Self {
+        known.settle();
         let skew = skew::estimate(&known, flows);
         let told = vec![false; known.connections().len()];
         Self {
@@ -74,26 +75,62 @@ impl Attribution {
             let why = "what has no ports is not recorded by connections";
             return Attributed::without(Match::Uncovered, why);
         };
-        let found = self.candidates(&ends, interval.widened(self.tolerance));
+        let then = interval.widened(self.tolerance);
+        let found = self.at_the_time(self.known.with_ends(&ends), then);
         if let Some(first) = found.first() {
-            for at in &found {
-                if let Some(told) = self.told.get_mut(*at) {
-                    *told = true;
-                }
-            }
-            let recorded = found
-                .iter()
-                .filter_map(|at| self.known.connections().get(*at));
-            let all: Vec<&Recorded> = recorded.collect();
-            let is_one = all.windows(2).all(|pair| pair[0].has_owner_of(pair[1]));
+            self.note_told(&found);
+            let all = self.recorded(&found);
             return match self.known.connections().get(*first) {
-                Some(recorded) if is_one => {
+                Some(recorded) if is_of_one(&all) => {
                     Attributed::matched(recorded, ends.is_destination(recorded))
                 }
-                _ => Attributed::ambiguous(&all),
+                _ => {
+                    let why =
+                        "several connections of different processes had these ends about then";
+                    Attributed::ambiguous(&all, why)
+                }
             };
         }
-        self.without_connection(flow, &ends, interval)
+        self.behind(&ends, then)
+            .unwrap_or_else(|| self.without_connection(flow, &ends, interval))
+    }
+
+    /// What it was if this host has translated its address.
+    fn behind(&mut self, ends: &Ends, then: Interval) -> Option<Attributed> {
+        let behind = self.known.behind(ends, then);
+        let same_port = self.at_the_time(behind.same_port, then);
+        let all = self.at_the_time(behind.all, then);
+        // A translation keeps the port if it can. Who has begun it elsewhere has a port there that no other has.
+        let is_inbound = self.recorded(&all).iter().all(|one| one.is_inbound());
+        let fits = if is_inbound { &all } else { &same_port };
+        if let [first, ..] = fits.as_slice()
+            && is_of_one(&self.recorded(fits))
+        {
+            self.note_told(fits);
+            let recorded = self.known.connections().get(*first);
+            return recorded.map(|one| Attributed::translated(one, ends.is_destination(one)));
+        }
+        if all.is_empty() && !behind.is_cut {
+            return None;
+        }
+        self.note_told(&all);
+        let why = "this host may have translated the address and the port of one of several connections of other \
+                   network namespaces";
+        Some(Attributed::ambiguous(&self.recorded(&all), why))
+    }
+
+    /// Notes that a flow was told of these.
+    fn note_told(&mut self, found: &[usize]) {
+        for at in found {
+            if let Some(told) = self.told.get_mut(*at) {
+                *told = true;
+            }
+        }
+    }
+
+    fn recorded(&self, found: &[usize]) -> Vec<&Recorded> {
+        let connections = self.known.connections();
+        found.iter().filter_map(|at| connections.get(*at)).collect()
     }
 
     /// The connections that no flow was told of, though the log is of the time and of the protocol: those of this host
@@ -126,9 +163,8 @@ impl Attribution {
         }
     }
 
-    /// The connections that it may be: the one that began next to it first.
-    fn candidates(&self, ends: &Ends, interval: Interval) -> Vec<usize> {
-        let mut found = self.known.with_ends(ends);
+    /// Those that were open then: the one that began next to it first.
+    fn at_the_time(&self, mut found: Vec<usize>, interval: Interval) -> Vec<usize> {
         let middle = later(interval.since, self.tolerance);
         let connections = self.known.connections();
         let recorded = |at: &usize| connections.get(*at);
@@ -157,6 +193,11 @@ impl Attribution {
         };
         Attributed::without(Match::Absent, why)
     }
+}
+
+/// Whether one process had all of them.
+fn is_of_one(all: &[&Recorded]) -> bool {
+    all.windows(2).all(|pair| pair[0].has_owner_of(pair[1]))
 }
 
 /// A connection, in the form of flows.

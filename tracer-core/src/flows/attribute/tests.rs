@@ -15,6 +15,8 @@ fn at(seconds: i64) -> Timestamp {
 struct Host {
     known: Known,
     begun: u64,
+    netns: u32,
+    direction: &'static str,
 }
 
 impl Host {
@@ -22,6 +24,8 @@ impl Host {
         let mut host = Self {
             known: Known::default(),
             begun: 0,
+            netns: 1,
+            direction: "outbound",
         };
         host.take(seconds, "start", &format!(
             r#""version":"1","kernel":"6","boot_id":"b","clock":{{"boot_ns":0,"utc":"{}"}},"hooks":[],"programs":[],"object_sha256":"","degraded":[],"not_covered":[],"filter":{{"match":"all","connections":{{}},"records":{{}},"in_kernel":[]}},"external_rules":[]{more}"#,
@@ -51,12 +55,23 @@ impl Host {
         to: u16,
         pid: u32,
     ) {
+        let (netns, direction) = (self.netns, self.direction);
         let process = format!(
             r#""process":{{"pid":{pid},"tid":{pid},"name":"p{pid}","start_time":"2026-11-20T00:00:00Z"}},"user":{{"uid":0,"gid":0}},"cgroup":{{"id":1,"path":"/"}}"#
         );
         self.take(seconds, event, &format!(
-            r#""id":"{id:x}-0","protocol":"tcp","family":"ipv4","direction":"outbound","local":{{"ip":"{ip}","port":{port}}},"remote":{{"ip":"{remote}","port":{to},"scope":"external"}},"netns":1,"attribution":"connect",{process}"#
+            r#""id":"{id:x}-0","protocol":"tcp","family":"ipv4","direction":"{direction}","local":{{"ip":"{ip}","port":{port}}},"remote":{{"ip":"{remote}","port":{to},"scope":"external"}},"netns":{netns},"attribution":"connect",{process}"#
         ));
+    }
+
+    /// One of a container, in a network namespace of its own.
+    fn contained(&mut self, (ip, port): (&str, u16), pid: u32, (since, until): (i64, i64)) {
+        self.begun += 1;
+        let ends = (self.begun << 8, ip, port);
+        self.netns = 2;
+        self.record(since, "connect", ends, "203.0.113.9", 443, pid);
+        self.record(until, "close", ends, "203.0.113.9", 443, pid);
+        self.netns = 1;
     }
 
     /// A connection of 10.0.0.5 to 203.0.113.9:443 from one second to another.
@@ -198,6 +213,74 @@ fn no_process_is_named_that_it_may_not_be() {
     );
     let found = attribution(twice(8), &[]).of(&flow(52344, (101, 104)));
     assert_eq!(found.candidates.len(), 2);
+}
+
+#[test]
+fn what_the_host_translates_is_no_accusation() {
+    let known = || {
+        let mut host = Host::from(0, "");
+        host.connection(1, 7, (100, 110));
+        host.contained(("172.17.0.2", 40_000), 8, (100, 110));
+        host.contained(("172.17.0.3", 40_001), 9, (100, 110));
+        host.until(1000)
+    };
+    // The port is kept, if it can be.
+    assert_eq!(
+        of(known(), &flow(40_000, (100, 110))),
+        (Match::Translated, Some(8))
+    );
+    // It may be another.
+    let found = attribution(known(), &[]).of(&flow(1025, (100, 110)));
+    assert_eq!(
+        (found.verdict, found.candidates.len()),
+        (Match::Ambiguous, 2)
+    );
+    // What is known exactly needs no guess, and what went elsewhere or at another time is none.
+    assert_eq!(of(known(), &flow(1, (100, 110))), (Match::Matched, Some(7)));
+    assert_eq!(of(known(), &flow(40_000, (300, 310))).0, Match::Absent);
+    let mut other = flow(40_000, (100, 110));
+    other.destination.port = Some(80);
+    assert_eq!(of(known(), &other).0, Match::Absent);
+    // Both have that port, so one of them has another behind the translation.
+    let mut host = Host::from(0, "");
+    host.connection(1, 7, (100, 110));
+    host.contained(("172.17.0.2", 40_000), 8, (100, 110));
+    host.contained(("172.17.0.3", 40_000), 9, (100, 110));
+    let found = attribution(host.until(1000), &[]).of(&flow(40_000, (100, 110)));
+    assert_eq!(
+        (found.verdict, found.candidates.len()),
+        (Match::Ambiguous, 2)
+    );
+}
+
+#[test]
+fn what_comes_to_a_published_port_is_of_its_container() {
+    let mut host = Host::from(0, "");
+    host.connection(1, 7, (100, 110));
+    (host.netns, host.direction) = (2, "inbound");
+    host.record(100, "accept", (1, "172.17.0.2", 80), "203.0.113.9", 443, 8);
+    let mut inbound = flow(8080, (100, 110));
+    std::mem::swap(&mut inbound.source, &mut inbound.destination);
+    let found = attribution(host.until(1000), &[]).of(&inbound);
+    assert_eq!(found.verdict, Match::Translated);
+    assert_eq!(found.owner.unwrap().process.pid, 8);
+    assert!(found.is_of_destination);
+}
+
+#[test]
+fn another_address_of_the_same_namespace_is_not_translated() {
+    let mut host = Host::from(0, "");
+    host.connection(1, 7, (100, 110));
+    host.record(
+        100,
+        "connect",
+        (1, "192.0.2.5", 40_000),
+        "203.0.113.9",
+        443,
+        8,
+    );
+    let found = of(host.until(1000), &flow(40_000, (100, 110)));
+    assert_eq!(found, (Match::Absent, None));
 }
 
 #[test]

@@ -7,12 +7,18 @@ use serde::Serialize;
 use super::Recorded;
 use crate::record::{Id, Owner, Process};
 
+/// So many are told of one flow at most.
+const CANDIDATES_MAX: usize = 16;
+
 /// Which connection of this host a flow was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
     /// One of a process that is known.
     Matched,
+    /// One of a process that is known, if the host has translated the address of its network namespace, which
+    /// nobody saw.
+    Translated,
     /// One of several, of different processes.
     Ambiguous,
     /// None, though the host was watched.
@@ -29,8 +35,9 @@ pub enum Match {
 
 impl Match {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Matched,
+        Self::Translated,
         Self::Ambiguous,
         Self::Absent,
         Self::NotArrived,
@@ -44,6 +51,7 @@ impl Match {
     pub fn word(self) -> &'static str {
         match self {
             Self::Matched => "matched",
+            Self::Translated => "translated",
             Self::Ambiguous => "ambiguous",
             Self::Absent => "absent",
             Self::NotArrived => "not_arrived",
@@ -98,11 +106,22 @@ impl Attributed {
         }
     }
 
-    /// It was one of these.
-    pub(super) fn ambiguous(recorded: &[&Recorded]) -> Self {
-        let why = "several connections of different processes had these ends about then";
+    /// It was this connection, if the host has translated its address.
+    pub(super) fn translated(recorded: &Recorded, is_of_destination: bool) -> Self {
+        let why = "it fits one connection of another network namespace of this host, whose addresses the host may \
+                   translate";
         Self {
-            candidates: recorded.iter().map(|one| one.id).collect(),
+            verdict: Match::Translated,
+            why: Some(why.to_owned()),
+            ..Self::matched(recorded, is_of_destination)
+        }
+    }
+
+    /// It was one of these.
+    pub(super) fn ambiguous(recorded: &[&Recorded], why: &str) -> Self {
+        let candidates = recorded.iter().take(CANDIDATES_MAX);
+        Self {
+            candidates: candidates.map(|one| one.id).collect(),
             ..Self::without(Match::Ambiguous, why)
         }
     }
