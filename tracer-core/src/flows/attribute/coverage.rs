@@ -10,6 +10,9 @@ use crate::record::{Filter, Loss, Record, Start, Stop};
 /// A selection by these flags leaves nothing out of what has an address that was seen.
 const HARMLESS: [&str; 1] = ["netns"];
 
+/// The category of a loss of no connection.
+const PROCESSES: &str = "processes";
+
 /// When a host was watched, and what of that was not seen.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
@@ -60,14 +63,17 @@ impl Coverage {
     }
 
     fn loss(&mut self, loss: &Loss, until: Timestamp) {
-        let since = loss.since.parse().unwrap_or(until);
-        let count: u64 = loss
-            .lost
-            .values()
-            .fold(0, |sum, count| sum.saturating_add(*count));
-        let why = format!("{count} records were lost between {since:.0} and {until:.0}");
-        self.gaps.push((Interval { since, until }, why));
         self.until(until);
+        let since = loss.since.parse().unwrap_or(until);
+        let of_connections = loss
+            .lost
+            .iter()
+            .filter(|(category, _)| *category != PROCESSES);
+        let count = of_connections.fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        if count > 0 {
+            let why = format!("{count} records were lost between {since:.0} and {until:.0}");
+            self.gaps.push((Interval { since, until }, why));
+        }
     }
 
     /// What was lost and of which no record told when: then nothing of the run is certain.
@@ -107,7 +113,12 @@ impl Coverage {
         if !self.runs.iter().any(|run| run.contains(interval)) {
             return Some("this host was not watched then, or not all of that time".to_owned());
         }
+        self.gap(interval).map(str::to_owned)
+    }
+
+    /// Why some of what was to be recorded then may be missing.
+    pub fn gap(&self, interval: Interval) -> Option<&str> {
         let gap = self.gaps.iter().find(|(gap, _)| gap.overlaps(interval));
-        gap.map(|(_, why)| why.clone())
+        gap.map(|(_, why)| why.as_str())
     }
 }

@@ -25,6 +25,9 @@ const CONNECTIONS_MAX: usize = 4 << 20;
 /// So many connections to one end are looked at for a flow, at most.
 const LOOKED_AT_MAX: usize = 4096;
 
+/// A port is used for the same end again after this at the earliest, by the rules of `TIME_WAIT`.
+const REUSED_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
 /// A time between two, both of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interval {
@@ -296,6 +299,20 @@ impl Known {
             }
         }
         found
+    }
+
+    /// Whether what a flow was may be missing, and have had the same ends as this one: in another network namespace
+    /// that has the address, or before or after it. `about`: the time of the flow, with the tolerance.
+    pub(super) fn may_have_a_double(
+        &self,
+        recorded: &Recorded,
+        of_flow: Interval,
+        about: Interval,
+    ) -> bool {
+        let seen_in = recorded.local.and_then(|(ip, _)| self.addresses.get(&ip));
+        let is_shared = seen_in.is_some_and(|all| all.len() > 1);
+        let is_of_the_time = recorded.interval().overlaps(of_flow.widened(REUSED_AFTER));
+        (is_shared || !is_of_the_time) && self.coverage.gap(about).is_some()
     }
 
     /// Whether an end may be this host.

@@ -77,22 +77,28 @@ impl Attribution {
         };
         let then = interval.widened(self.tolerance);
         let found = self.at_the_time(self.known.with_ends(&ends), then);
-        if let Some(first) = found.first() {
+        if !found.is_empty() {
             self.note_told(&found);
             let all = self.recorded(&found);
-            return match self.known.connections().get(*first) {
-                Some(recorded) if is_of_one(&all) => {
-                    Attributed::matched(recorded, ends.is_destination(recorded))
-                }
-                _ => {
-                    let why =
-                        "several connections of different processes had these ends about then";
-                    Attributed::ambiguous(&all, why)
-                }
-            };
+            return self.which(&all, &ends, interval);
         }
         self.behind(&ends, then)
             .unwrap_or_else(|| self.without_connection(flow, &ends, interval))
+    }
+
+    /// Which it was of those that had its ends: the first, unless it may have been another.
+    fn which(&self, all: &[&Recorded], ends: &Ends, interval: Interval) -> Attributed {
+        let about = interval.widened(self.tolerance);
+        let why = match all {
+            [first, ..] if is_of_one(all) => {
+                if !self.known.may_have_a_double(first, interval, about) {
+                    return Attributed::matched(first, ends.is_destination(first));
+                }
+                "records were lost about then, and one of another connection with these ends may be among them"
+            }
+            _ => "several connections of different processes had these ends about then",
+        };
+        Attributed::ambiguous(all, why)
     }
 
     /// What it was if this host has translated its address.

@@ -40,6 +40,12 @@ impl Host {
         self.known.record(&Record::read(&line).unwrap());
     }
 
+    fn lose(&mut self, category: &str, (since, until): (i64, i64)) {
+        let since = at(since);
+        let lost = format!(r#""lost":{{"{category}":3}},"since":"{since}""#);
+        self.take(until, "loss", &lost);
+    }
+
     fn until(mut self, seconds: i64) -> Known {
         self.record(seconds, "update", (9, "192.0.2.77", 9), "192.0.2.78", 9, 1);
         self.known
@@ -183,16 +189,42 @@ fn what_was_not_seen_is_no_proof() {
         known.address([10, 0, 0, 5].into());
         assert_eq!(of(known, &flow).0, verdict);
     }
-    let mut host = Host::from(0, "");
-    host.take(
-        300,
-        "loss",
-        &format!(r#""lost":{{"ring_full":3}},"since":"{}""#, at(200)),
-    );
-    host.connection(52344, 7, (100, 110));
-    let found = attribution(host.until(1000), &[]).of(&flow(1, (250, 260)));
+    let lossy = |category: &str| {
+        let mut host = Host::from(0, "");
+        host.lose(category, (200, 300));
+        host.connection(52344, 7, (100, 110));
+        attribution(host.until(1000), &[]).of(&flow(1, (250, 260)))
+    };
+    let found = lossy("ring_full");
     assert_eq!(found.verdict, Match::Uncovered);
     assert!(found.why.unwrap().starts_with("3 records were lost"));
+    // Of processes only: every connection was seen.
+    assert_eq!(lossy("processes").verdict, Match::Absent);
+}
+
+#[test]
+fn what_is_lost_may_have_had_the_same_ends() {
+    let found = |is_lossy: bool, is_shared: bool, when: (i64, i64)| {
+        let mut host = Host::from(0, "");
+        host.connection(52344, 7, (100, 110));
+        if is_shared {
+            host.netns = 2;
+            host.connection(52345, 8, (50, 60));
+        }
+        if is_lossy {
+            host.lose("hook_missed", (90, 120));
+        }
+        of(host.until(1000), &flow(52344, when))
+    };
+    let (at_the_time, later) = ((101, 109), (112, 114));
+    let matched = (Match::Matched, Some(7));
+    assert_eq!(found(false, true, at_the_time), matched);
+    assert_eq!(found(true, false, at_the_time), matched);
+    // The other namespace may have had the port, too.
+    assert_eq!(found(true, true, at_the_time), (Match::Ambiguous, None));
+    // The port may have been used again.
+    assert_eq!(found(false, false, later), matched);
+    assert_eq!(found(true, false, later), (Match::Ambiguous, None));
 }
 
 #[test]
