@@ -423,7 +423,7 @@ fn assert_speaks_of_packages(record: &Record) {
 fn programs_of_no_package(rung: Rung) {
     let (tracer, scratch) = (Tracer::shared_of_discovery(rung), Scratch::new());
     let copy = scratch.path().join("kworker");
-    std::fs::copy(program(), &copy).unwrap();
+    peer::run(Netns::shared(), &["copy-itself", copy.to_str().unwrap()]);
     let record = look_by(tracer, copy.as_os_str(), &["list", "/proc/net/tcp"]);
     assert_eq!(record.text("process.name"), "kworker");
     assert_eq!(Path::new(record.text("process.exe")), copy);

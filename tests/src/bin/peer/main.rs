@@ -120,6 +120,7 @@ fn act(verb: &str, rest: &[&str]) -> anyhow::Result<()> {
         "fork-connect" => processes::fork_connect(address()?),
         "fork-close" => processes::fork_close(address()?),
         "exec" => processes::exec(rest),
+        "copy-itself" => processes::copy_itself(word(0)?),
         "orphan" => processes::orphan(rest),
         "threads" => talking::threads(address()?),
         "socket" => sockets::open(signed(0)?, signed(1)?, signed(2)?),

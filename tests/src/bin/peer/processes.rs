@@ -52,6 +52,13 @@ pub fn fork_close(address: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
+/// Makes a copy of this program that can be executed at once. While one thread of a process writes a file, a child that
+/// another forks has it open for writing, too, and what is open for writing cannot be executed; here nobody forks.
+pub fn copy_itself(copy: &str) -> anyhow::Result<()> {
+    std::fs::copy("/proc/self/exe", copy)?;
+    Ok(())
+}
+
 /// Goes on as a copy of this program, which is removed once it runs.
 pub fn vanish(copy: &str) -> anyhow::Result<()> {
     use std::os::unix::process::CommandExt as _;
