@@ -37,13 +37,15 @@ pub fn hear(address: SocketAddr, count: usize) -> anyhow::Result<()> {
 
 /// Sends so many datagrams of so many bytes to each of the addresses from one socket, and waits for an
 /// answer to each; keeps the socket.
-pub fn ask(addresses: &[SocketAddr], count: usize, bytes: usize) -> anyhow::Result<()> {
+pub fn ask(addresses: &[&str], count: usize, bytes: usize) -> anyhow::Result<()> {
+    let addresses = addresses.iter().map(|address| address.parse());
+    let addresses: Vec<SocketAddr> = addresses.collect::<Result<_, _>>()?;
     let Some(first) = addresses.first() else {
         anyhow::bail!("nobody to ask");
     };
     let socket = udp_socket(*first)?;
     let mut room = vec![0; 65_536];
-    for to in addresses {
+    for to in &addresses {
         for _ in 0..count {
             socket.send_to(&vec![b'>'; bytes], to)?;
             socket.recv(&mut room)?;

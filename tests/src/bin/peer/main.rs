@@ -99,11 +99,7 @@ fn act(verb: &str, rest: &[&str]) -> anyhow::Result<()> {
         "leave" => keeping::leave(address()?),
         "answer" => datagrams::answer(address()?, number(1)?, number(2)?),
         "hear" => datagrams::hear(address()?, number(1)?),
-        "ask" => {
-            let to = rest.iter().skip(2).map(|to| to.parse());
-            let to: Vec<SocketAddr> = to.collect::<Result<_, _>>()?;
-            datagrams::ask(&to, number(0)?, number(1)?)
-        }
+        "ask" => datagrams::ask(rest.get(2..).unwrap_or_default(), number(0)?, number(1)?),
         "talk" => datagrams::talk(address()?),
         "tell" => datagrams::tell(address()?, number(1)?, number(2)?),
         "at-once" => datagrams::at_once(address()?),
